@@ -1,0 +1,131 @@
+package lint
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// A Row says what the non-test files of a package may import.
+type Row struct {
+	// Package is a folder, or a pattern of [path.Match] for folders that are
+	// alike. The first row that matches counts.
+	Package string
+	// Own lists what it may import of this module, as folders or patterns;
+	// each must stand in an earlier row.
+	Own []string
+	// Outside lists the module or package prefixes that it may import
+	// besides the standard library.
+	Outside []string
+}
+
+// Table is the order of the packages, lowest first. An import that no row
+// allows is a mistake in the import or a decision to write down, not a row to
+// widen in passing.
+var Table = []Row{
+	{Package: "fault"},
+	{Package: "task", Own: []string{"fault"}},
+	{Package: "loop", Own: []string{"task", "fault"}, Outside: []string{"golang.org/x/sys"}},
+	{Package: "sched", Own: []string{"fault"}},
+
+	{Package: "fsys/driver", Own: []string{"fault"}},
+	{Package: "fsys", Own: []string{"fsys/driver", "task", "fault"}},
+	{Package: "fsys/drivertest", Own: []string{"fsys/driver", "task", "fault"}},
+	{Package: "fsys/layer/*", Own: []string{"fsys/driver", "task", "fault"}},
+	{Package: "fsys/backend/s3fs", Own: backendOwn, Outside: []string{"github.com/minio/minio-go/v7"}},
+	{Package: "fsys/backend/httpfs", Own: backendOwn, Outside: []string{"golang.org/x/net/html"}},
+	{Package: "fsys/backend/*", Own: backendOwn},
+	{Package: "fsys/backend", Own: []string{"fsys/backend/*", "fsys/layer/*", "fsys", "fsys/driver", "fault"}},
+	{Package: "bulk", Own: []string{"fsys", "fsys/driver", "task", "fault"}},
+
+	{Package: "internal/natsd", Own: []string{"task", "fault"},
+		Outside: []string{"github.com/nats-io/nats-server/v2", "github.com/nats-io/nats.go"}},
+	{Package: "cluster", Own: []string{"sched", "bulk", "fsys", "fsys/driver", "loop", "task", "fault"},
+		Outside: []string{"github.com/nats-io/nats.go", "github.com/fxamacker/cbor/v2"}},
+	{Package: "internal/testenv", Own: []string{"fault"}},
+	{Package: "internal/lint"},
+	{Package: "internal/cli", Own: []string{"cluster", "internal/natsd", "bulk", "sched", "fsys", "fsys/backend",
+		"fsys/driver", "fsys/layer/*", "loop", "task", "fault"},
+		Outside: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/vbauerster/mpb/v8", "golang.org/x/term"}},
+	{Package: "cmd/leat", Own: []string{"internal/cli"}},
+	{Package: "bench/*", Own: []string{"cluster", "internal/natsd", "bulk", "fsys", "fsys/backend", "task", "fault"}},
+	{Package: "."},
+}
+
+// backendOwn is what every back end may import; fsys only for the type that
+// plugs it into a mux.
+var backendOwn = []string{"fsys", "fsys/driver", "task", "fault"}
+
+// testOutside is what test files of any package, and test suites, may import.
+var testOutside = []string{"go.uber.org/goleak", "github.com/rogpeppe/go-internal"}
+
+// testOnly are packages that only test files may import.
+var testOnly = []string{"fsys/drivertest", "internal/testenv", "internal/lint"}
+
+// row returns the row of a package, or nil.
+func row(pkg string) *Row {
+	for i := range Table {
+		if ok, _ := path.Match(Table[i].Package, pkg); ok {
+			return &Table[i]
+		}
+	}
+	return nil
+}
+
+// Layers finds packages that the table does not name and imports of this
+// module's packages that it does not allow. Test files may import any
+// package.
+func Layers(t *Tree) []Finding {
+	var all []Finding
+	for _, pkg := range t.Packages() {
+		if row(pkg) == nil {
+			all = append(all, Finding{Pos: pkg, Rule: "layers", Text: "package is not in the layer table; add a row to internal/lint/layers.go"})
+		}
+	}
+	for _, f := range t.Files {
+		r := row(f.Dir)
+		if f.Test || r == nil {
+			continue
+		}
+		for _, i := range f.imports(own) {
+			used := strings.TrimPrefix(strings.TrimPrefix(i.path, Module), "/")
+			switch {
+			case slices.Contains(testOnly, used):
+				all = append(all, t.find("layers", i.at, "%s is for test files only", used))
+			case !matches(r.Own, used):
+				all = append(all, t.find("layers", i.at, "%s may not import %s", f.Dir, used))
+			}
+		}
+	}
+	return all
+}
+
+// matches reports whether one of the patterns matches pkg.
+func matches(patterns []string, pkg string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		ok, _ := path.Match(p, pkg)
+		return ok
+	})
+}
+
+// Modules finds imports of other modules that the table does not allow. An
+// SDK belongs to one package, in tests too; test libraries to tests.
+func Modules(t *Tree) []Finding {
+	var all []Finding
+	for _, f := range t.Files {
+		r := row(f.Dir)
+		if r == nil {
+			continue
+		}
+		allowed := r.Outside
+		if f.Test || slices.Contains(testOnly, f.Dir) {
+			allowed = append(slices.Clip(allowed), testOutside...)
+		}
+		for _, i := range f.imports(outside) {
+			if !slices.ContainsFunc(allowed, func(m string) bool { return within(i.path, m) }) {
+				all = append(all, t.find("modules", i.at, "%s may not import %s", f.Dir, i.path))
+			}
+		}
+	}
+	return all
+}

@@ -29,11 +29,12 @@ var Table = []Row{
 	{Package: "sched", Own: []string{"fault"}},
 
 	{Package: "fsys/driver", Own: []string{"fault"}},
+	{Package: "internal/httpwire", Own: []string{"fsys/driver", "task", "fault"}},
 	{Package: "fsys", Own: []string{"fsys/driver", "task", "fault"}},
 	{Package: "fsys/drivertest", Own: []string{"fsys/driver", "task", "fault"}},
 	{Package: "fsys/layer/*", Own: []string{"fsys/driver", "task", "fault"}},
-	{Package: "fsys/backend/s3fs", Own: backendOwn, Outside: []string{"github.com/minio/minio-go/v7"}},
-	{Package: "fsys/backend/httpfs", Own: backendOwn, Outside: []string{"golang.org/x/net/html"}},
+	{Package: "fsys/backend/s3fs", Own: httpOwn, Outside: []string{"github.com/minio/minio-go/v7"}},
+	{Package: "fsys/backend/httpfs", Own: httpOwn, Outside: []string{"golang.org/x/net/html"}},
 	{Package: "fsys/backend/*", Own: backendOwn},
 	{Package: "fsys/backend", Own: []string{"fsys/backend/*", "fsys/layer/*", "fsys", "fsys/driver", "fault"}},
 	{Package: "bulk", Own: []string{"fsys", "fsys/driver", "task", "fault"}},
@@ -52,9 +53,12 @@ var Table = []Row{
 	{Package: "."},
 }
 
-// backendOwn is what every back end may import; fsys only for the type that
-// plugs it into a mux.
-var backendOwn = []string{"fsys", "fsys/driver", "task", "fault"}
+// backendOwn is what every back end may import, fsys only for the type that
+// plugs it into a mux; httpOwn is for those that speak HTTP.
+var (
+	backendOwn = []string{"fsys", "fsys/driver", "task", "fault"}
+	httpOwn    = append([]string{"internal/httpwire"}, backendOwn...)
+)
 
 // testOutside is what test files of any package, and test suites, may import.
 var testOutside = []string{"go.uber.org/goleak", "github.com/rogpeppe/go-internal"}

@@ -24,6 +24,16 @@ func TestRepository(t *testing.T) {
 	}
 }
 
+func TestLinks(t *testing.T) {
+	found, err := lint.Links(os.DirFS(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range found {
+		t.Error(f)
+	}
+}
+
 // TestTable checks that the layer table itself points down only.
 func TestTable(t *testing.T) {
 	above := map[string]bool{}

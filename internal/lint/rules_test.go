@@ -165,6 +165,18 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+func TestLinksRule(t *testing.T) {
+	const text = "[a](b.md#x) [c](https://c/) [d](#d)\n```\n[q](quoted)\n```\n[e](../gone.go)\n"
+	found, err := lint.Links(fstest.MapFS{
+		"docs/a.md": {Data: []byte(text)},
+		"docs/b.md": {},
+		".x/c.md":   {Data: []byte("[a](gone)")},
+	})
+	if err != nil || len(found) != 1 || found[0].String() != "docs/a.md:5: links: ../gone.go does not exist" {
+		t.Errorf("got %v, %v", found, err)
+	}
+}
+
 // load makes a tree from sources in memory.
 func load(t *testing.T, files map[string]string) *lint.Tree {
 	t.Helper()

@@ -1,0 +1,165 @@
+package task
+
+import (
+	"context"
+	"sync"
+)
+
+// Options are the settings of a group. The zero value and nil mean the
+// defaults.
+type Options struct {
+	// Name stands for the group in the paths of its errors. Default: none.
+	Name string
+	// Limit is how many tasks of the group run at once. 0, the default, sets
+	// no bound but the budgets: helpers are added for as long as tasks wait.
+	// A negative value is the same as 0.
+	Limit int
+}
+
+// A Group starts tasks. It lives as long as the call of [Run] that made it
+// and is safe for concurrent use by the body and by the tasks of the group;
+// using it after Run has returned panics.
+type Group struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	self   record  // stands for the body
+	parent *record // the task that called Run, or nil
+	limit  int     // 0: none
+	bound  int     // pending tasks beyond which Go works itself
+
+	bodyG    uintptr // goroutine of the body
+	bodyBusy bool    // that goroutine runs tasks now; only it looks
+
+	mu         sync.Mutex
+	wake       sync.Cond // the body's goroutine waits here, nobody else
+	queue      queue     // started by Go
+	later      queue     // started by GoLater: for helpers only
+	seq        int       // tasks started so far
+	unfinished int       // started and not ended
+	running    int       // tasks that hold one of the limit's slots
+	inlined    int       // tasks that run inside Go
+	starting   bool      // a helper is on its way
+	bodyWaits  bool      // the body waits in Go for pending tasks to go down
+	skipped    bool      // a task was dropped, or only echoed the cancellation
+	closed     bool      // every task has ended
+	errs       Errors
+	panicked   *PanicError
+}
+
+// pendingBound is how many unclaimed tasks a group without limit keeps
+// before Go works instead of queueing; a limited one keeps 4 per slot when
+// that is more. At about 50 bytes a task this is small change.
+const pendingBound = 1024
+
+// maxInlined bounds how deep tasks that start tasks nest on one stack.
+const maxInlined = 256
+
+// Run calls body with a new group, waits until every task started in the
+// group has ended, and returns what failed: nil or [Errors]. The calling
+// goroutine runs the body and then tasks that nobody else has begun.
+//
+// The first failure, of a task or of the body, cancels the group's context
+// with a [*TaskError] as its cause. Tasks that have begun run to their own
+// end; tasks that have not are dropped. When ctx was cancelled from outside
+// and tasks were dropped or returned that cancellation, it is reported once,
+// for the group. An error that only repeats the cancellation of the group is
+// a consequence, not a failure, and is not kept.
+//
+// A panic in a task cancels the group and is raised again here as a
+// [*PanicError] when all tasks have ended. When the body panics or calls
+// [runtime.Goexit], the group is cancelled and waited for before the
+// goroutine unwinds further.
+//
+//go:noinline
+func Run(ctx context.Context, opts *Options, body func(g *Group) error) error {
+	g := newGroup(ctx, opts, callerPC())
+	normal := false
+	defer func() {
+		if !normal {
+			g.abandon()
+		}
+	}()
+	if err := body(g); err != nil {
+		g.fail(&g.self, err)
+	}
+	g.join()
+	normal = true
+	return g.result()
+}
+
+func newGroup(ctx context.Context, opts *Options, pc uintptr) *Group {
+	g := &Group{bound: pendingBound}
+	g.self.g, g.self.pc, g.self.seq = g, pc, -1
+	g.parent, _ = ctx.Value(recordKey{}).(*record)
+	if opts != nil {
+		g.self.name = opts.Name
+		g.limit = max(0, opts.Limit)
+		g.bound = max(g.bound, 4*g.limit)
+	}
+	g.wake.L = &g.mu
+	g.bodyG = goroutine()
+	g.ctx, g.cancel = context.WithCancelCause(ctx)
+	return g
+}
+
+// Context returns the group's context. It is cancelled by the first failure,
+// with that failure as cause, and when Run returns.
+func (g *Group) Context() context.Context { return &g.self }
+
+// Go starts fn as a task of the group. It begins on whichever goroutine gets
+// to it first: a helper that is on its way, the caller of [Run] once the body
+// has returned, or the caller of Go itself when about a thousand tasks (or 4
+// for each task of the limit) are pending. So Go may block for as long as
+// one task runs; a task must not wait for something that its starter does
+// after Go returns, or it is started with [Group.GoLater].
+//
+// fn gets a context of its own, which knows the task. name need not be
+// unique; it may be empty.
+//
+//go:noinline
+func (g *Group) Go(name string, fn func(ctx context.Context) error) {
+	pc := callerPC()
+	g.mu.Lock()
+	g.push(&g.queue, name, fn, pc)
+	spawn := g.wantHelper()
+	over := g.queue.len > g.bound
+	g.mu.Unlock()
+	if spawn {
+		go g.help()
+	}
+	if over {
+		g.relieve()
+	}
+}
+
+// GoLater starts fn as a task of the group, always on a goroutine of its
+// own, never on the caller's. It does not block. Use it for what runs as
+// long as the group, or may call [runtime.Goexit] or
+// [runtime.LockOSThread].
+//
+//go:noinline
+func (g *Group) GoLater(name string, fn func(ctx context.Context) error) {
+	pc := callerPC()
+	g.mu.Lock()
+	g.push(&g.later, name, fn, pc)
+	spawn := g.wantHelper()
+	g.mu.Unlock()
+	if spawn {
+		go g.help()
+	}
+}
+
+// push records a task; the lock is held.
+func (g *Group) push(q *queue, name string, fn func(context.Context) error, pc uintptr) {
+	if g.closed || fn == nil {
+		g.mu.Unlock()
+		if fn == nil {
+			panic("task: Go called with a nil function")
+		}
+		panic("task: Go called after the group's Run returned")
+	}
+	r := q.push()
+	r.g, r.name, r.fn, r.pc, r.seq = g, name, fn, pc, g.seq
+	g.seq++
+	g.unfinished++
+}

@@ -1,0 +1,83 @@
+package task
+
+import "context"
+
+// A record is one task. It is also the task's context, which is why it is
+// never reused: a context may outlive its task.
+type record struct {
+	g    *Group
+	name string
+	fn   func(ctx context.Context) error // nil once begun
+	pc   uintptr                         // return address of the call of Go
+	seq  int                             // position in start order; -1 is the body
+}
+
+// A queue is a first-in first-out list of records, in blocks so that a task
+// costs a fraction of an allocation.
+type queue struct {
+	head, tail *block
+	len        int
+}
+
+type block struct {
+	next *block
+	recs []record
+	used int // recs[:used] are pushed
+	done int // recs[:done] are popped
+}
+
+// A group's blocks grow, so that a group of two tasks stays small.
+const (
+	minBlock = 4
+	maxBlock = 64
+)
+
+// push returns the next free record.
+func (q *queue) push() *record {
+	b := q.tail
+	if b == nil || b.used == len(b.recs) {
+		b = q.grow()
+	}
+	r := &b.recs[b.used]
+	b.used++
+	q.len++
+	return r
+}
+
+func (q *queue) grow() *block {
+	size := minBlock
+	if q.tail != nil {
+		size = min(maxBlock, 4*len(q.tail.recs))
+	}
+	b := &block{recs: make([]record, size)}
+	if q.tail == nil {
+		q.head = b
+	} else {
+		q.tail.next = b
+	}
+	q.tail = b
+	return b
+}
+
+// pop returns the oldest record, or nil.
+func (q *queue) pop() *record {
+	if q.len == 0 {
+		return nil
+	}
+	b := q.head
+	if b.done == len(b.recs) {
+		b = b.next
+		q.head = b
+	}
+	r := &b.recs[b.done]
+	b.done++
+	q.len--
+	return r
+}
+
+// clear drops all records and returns how many there were.
+func (q *queue) clear() int {
+	n := q.len
+	*q = queue{}
+	return n
+}

@@ -1,0 +1,273 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"sort"
+)
+
+// The helper chain. What holds whenever mu is free: if tasks are pending, a
+// helper is on its way, or every slot of the limit is taken by somebody who
+// will look for the next task when done, or the body's goroutine is looking.
+
+// wantHelper reports whether the caller has to start a helper, and notes
+// that one is on its way. The lock is held.
+func (g *Group) wantHelper() bool {
+	if g.starting || g.queue.len+g.later.len == 0 || g.full() {
+		return false
+	}
+	g.starting = true
+	return true
+}
+
+func (g *Group) full() bool { return g.limit > 0 && g.running >= g.limit }
+
+// help is the body of a helper goroutine. It belongs to the group: it ends
+// when no task is pending. One that arrives after the group's end finds
+// nothing and touches nothing else.
+func (g *Group) help() {
+	g.mu.Lock()
+	g.starting = false
+	for {
+		var r *record
+		if !g.full() {
+			r = g.claim(true)
+		}
+		if r == nil {
+			g.mu.Unlock()
+			return
+		}
+		g.runLocked(r, true)
+	}
+}
+
+// claim takes the oldest pending task, or none when the group is cancelled;
+// then all pending ones are dropped. later includes those of GoLater, first.
+// The lock is held.
+func (g *Group) claim(later bool) *record {
+	if g.queue.len+g.later.len == 0 {
+		return nil
+	}
+	if g.ctx.Err() != nil {
+		g.skipped = true
+		g.unfinished -= g.queue.clear() + g.later.clear()
+		g.wakeBody()
+		return nil
+	}
+	var r *record
+	if later {
+		r = g.later.pop()
+	}
+	if r == nil {
+		r = g.queue.pop()
+	}
+	if g.bodyWaits {
+		g.wakeBody()
+	}
+	return r
+}
+
+// wakeBody wakes the goroutine of the body if what it waits for has come.
+func (g *Group) wakeBody() {
+	if g.unfinished == 0 || g.bodyWaits && g.queue.len <= g.bound/2 {
+		g.wake.Signal()
+	}
+}
+
+// runLocked runs r in a slot. The lock is held on entry and on return, and
+// free meanwhile. When the task calls Goexit it does not return, but the
+// books are kept all the same.
+func (g *Group) runLocked(r *record, slot bool) {
+	if slot {
+		g.running++
+	}
+	spawn := g.wantHelper()
+	g.mu.Unlock()
+	if spawn {
+		go g.help()
+	}
+	g.run(r, slot)
+	g.mu.Lock()
+	g.finish(slot)
+}
+
+// finish notes the end of a task. The lock is held.
+func (g *Group) finish(slot bool) {
+	if slot {
+		g.running--
+	} else {
+		g.inlined--
+	}
+	g.unfinished--
+	if g.unfinished == 0 {
+		g.wake.Signal()
+	}
+}
+
+// run calls the task's function and keeps what went wrong. A panic ends
+// here; Goexit goes on, after the books are settled.
+func (g *Group) run(r *record, slot bool) {
+	normal := false
+	defer func() {
+		if normal {
+			return
+		}
+		if v := recover(); v != nil {
+			g.notePanic(r, v)
+			return
+		}
+		g.note(&TaskError{
+			Name: r.name, Path: r.path(), Spawned: r.spawned(), seq: r.seq,
+			Err: ErrGoexit, Stack: debug.Stack(),
+		})
+		g.mu.Lock()
+		g.finish(slot)
+		spawn := g.wantHelper()
+		g.mu.Unlock()
+		if spawn {
+			go g.help()
+		}
+	}()
+	fn := r.fn
+	r.fn = nil
+	err := fn(r)
+	normal = true
+	if err != nil {
+		g.fail(r, err)
+	}
+}
+
+// relieve lets the caller of Go work because too many tasks are pending.
+func (g *Group) relieve() {
+	body := goroutine() == g.bodyG && !g.bodyBusy
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !body {
+		// The caller is a task, or below one, and holds a slot already: a
+		// task instead of it is within the limit.
+		if g.inlined >= maxInlined {
+			return
+		}
+		if r := g.claim(false); r != nil {
+			g.inlined++
+			g.runInline(r, false)
+		}
+		return
+	}
+	if g.full() {
+		g.bodyWaits = true
+		for g.queue.len > g.bound/2 && g.full() {
+			g.wake.Wait()
+		}
+		g.bodyWaits = false
+		return
+	}
+	if r := g.claim(false); r != nil {
+		g.bodyBusy = true
+		defer func() { g.bodyBusy = false }()
+		g.runInline(r, true)
+	}
+}
+
+// runInline is runLocked with the lock taken again even when the task called
+// Goexit, since the caller's deferred unlock is next.
+func (g *Group) runInline(r *record, slot bool) {
+	returned := false
+	defer func() {
+		if !returned {
+			g.mu.Lock()
+		}
+	}()
+	g.runLocked(r, slot)
+	returned = true
+}
+
+// join runs pending tasks and waits for the others. It is called on the
+// body's goroutine, again after a Goexit.
+func (g *Group) join() {
+	g.bodyBusy = true
+	g.mu.Lock()
+	for {
+		var r *record
+		if !g.full() {
+			r = g.claim(false)
+		}
+		switch {
+		case r != nil:
+			g.runLocked(r, true)
+		case g.unfinished == 0:
+			g.closed = true
+			g.mu.Unlock()
+			g.cancel(nil)
+			return
+		case g.wantHelper(): // for what GoLater started
+			g.mu.Unlock()
+			go g.help()
+			g.mu.Lock()
+		default:
+			g.wake.Wait()
+		}
+	}
+}
+
+// abandon ends the group while the body's goroutine unwinds.
+func (g *Group) abandon() {
+	g.cancel(errAbandoned)
+	g.join()
+	if g.panicked != nil {
+		panic(g.panicked)
+	}
+}
+
+// fail keeps the error of a task or of the body, unless it only says that
+// the group was cancelled.
+func (g *Group) fail(r *record, err error) {
+	if ctxErr := g.ctx.Err(); ctxErr != nil {
+		if errors.Is(err, ctxErr) || errors.Is(err, context.Cause(g.ctx)) {
+			g.mu.Lock()
+			g.skipped = true
+			g.mu.Unlock()
+			return
+		}
+	}
+	g.note(&TaskError{Name: r.name, Path: r.path(), Spawned: r.spawned(), seq: r.seq, Err: err})
+}
+
+func (g *Group) note(e *TaskError) {
+	g.mu.Lock()
+	g.errs = append(g.errs, e)
+	g.mu.Unlock()
+	g.cancel(e)
+}
+
+func (g *Group) notePanic(r *record, v any) {
+	p, ok := v.(*PanicError) // raised by a group inside the task: keep its stack
+	if !ok {
+		p = &PanicError{Value: v, Path: r.path(), Spawned: r.spawned(), Stack: debug.Stack()}
+	}
+	g.mu.Lock()
+	if g.panicked == nil {
+		g.panicked = p
+	}
+	g.mu.Unlock()
+	g.cancel(p)
+}
+
+// result raises a task's panic or returns the errors. All tasks have ended.
+func (g *Group) result() error {
+	if g.panicked != nil {
+		panic(g.panicked)
+	}
+	if len(g.errs) == 0 {
+		if !g.skipped {
+			return nil
+		}
+		return Errors{{
+			Name: g.self.name, Path: g.self.path(), Spawned: g.self.spawned(),
+			Err: context.Cause(g.ctx),
+		}}
+	}
+	sort.SliceStable(g.errs, func(i, j int) bool { return g.errs[i].seq < g.errs[j].seq })
+	return g.errs
+}

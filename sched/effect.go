@@ -10,6 +10,7 @@ type Effect struct {
 	Merge   *Merge
 	Free    *Free
 	JobEnd  *JobEnd
+	Jobs    *Jobs
 	Reset   *Reset
 	Deliver *Deliver
 	Notice  *Notice
@@ -78,6 +79,13 @@ type Free struct {
 // JobEnd lets a worker drop everything of a job.
 type JobEnd struct {
 	Job string `cbor:"1,keyasint"`
+}
+
+// Jobs tells a worker which jobs are live; it drops all others. It is sent
+// when a new leader took over, since a [JobEnd] may have been lost with the
+// old one.
+type Jobs struct {
+	Live []string `cbor:"1,keyasint"`
 }
 
 // Reset tells a peer that its session is over: it must drop everything,
@@ -156,5 +164,6 @@ type Expand struct {
 	Last Segment
 }
 
-// Compact says that nothing in the log before the current input is needed.
+// Compact says that no job is left, so that [Machine.Snapshot] can stand for
+// the log so far.
 type Compact struct{}

@@ -29,6 +29,7 @@ type Input struct {
 	Cancel      *Cancel      `cbor:"19,keyasint,omitempty"`
 	FetchFailed *FetchFailed `cbor:"20,keyasint,omitempty"`
 	Forget      *Forget      `cbor:"21,keyasint,omitempty"`
+	Restore     *Restore     `cbor:"22,keyasint,omitempty"`
 }
 
 // A Ref names an input in the log: the record and the place inside it.
@@ -201,4 +202,19 @@ type FetchFailed struct {
 // Forget says that the client knows how the job ended.
 type Forget struct {
 	Job string `cbor:"1,keyasint"`
+}
+
+// Restore is the state of a machine without jobs. As the first input of a
+// log it stands for all that was there before; elsewhere it changes nothing.
+type Restore struct {
+	Sessions  []SessionState `cbor:"1,keyasint,omitempty"`
+	LastLease uint64         `cbor:"2,keyasint"`
+	LastMerge uint64         `cbor:"3,keyasint"`
+}
+
+// SessionState is a live session in a [Restore]; Join is nil for a client.
+type SessionState struct {
+	Name string `cbor:"1,keyasint"`
+	Num  uint64 `cbor:"2,keyasint"`
+	Join *Join  `cbor:"3,keyasint,omitempty"`
 }

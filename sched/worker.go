@@ -1,5 +1,10 @@
 package sched
 
+import (
+	"maps"
+	"slices"
+)
+
 // A Worker is the state machine of one worker session: which leases and
 // merges it has, which run, what it holds for which job. It belongs to one
 // goroutine.
@@ -30,6 +35,7 @@ type WorkerInput struct {
 	Merge  *Merge
 	Free   *Free
 	JobEnd *JobEnd
+	Jobs   *Jobs
 	Reset  *Reset
 	Done   *Done
 	Merged *Merged
@@ -45,6 +51,9 @@ type WorkerEffect struct {
 	// Stop cancels what runs of a lease; the runner still reports a final
 	// Done for it.
 	Stop *Revoke
+	// StopJob cancels all that runs of a job, merges included; what the
+	// runner still reports of it is dropped.
+	StopJob string
 	// Drop forgets values of the store.
 	Drop []string
 	// Send reports to the scheduler.
@@ -71,7 +80,13 @@ func (w *Worker) Step(in WorkerInput) []WorkerEffect {
 	case in.Free != nil:
 		w.free(in.Free)
 	case in.JobEnd != nil:
-		w.jobEnd(in.JobEnd)
+		w.jobEnd(in.JobEnd.Job)
+	case in.Jobs != nil:
+		for _, name := range slices.Sorted(maps.Keys(w.jobs)) {
+			if !slices.Contains(in.Jobs.Live, name) {
+				w.jobEnd(name)
+			}
+		}
 	case in.Reset != nil:
 		w.jobs = map[string]*workerJob{}
 		w.emit(WorkerEffect{Rejoin: true})
@@ -218,22 +233,14 @@ func (w *Worker) free(f *Free) {
 	w.emit(WorkerEffect{Drop: f.Keys})
 }
 
-func (w *Worker) jobEnd(e *JobEnd) {
-	j := w.jobs[e.Job]
+func (w *Worker) jobEnd(name string) {
+	j := w.jobs[name]
 	if j == nil {
 		return
 	}
-	for id, l := range j.leases {
-		if l.live {
-			w.emit(WorkerEffect{Stop: &Revoke{Job: e.Job, Lease: id}})
-		}
-	}
-	keys := make([]string, 0, len(j.held))
-	for k := range j.held {
-		keys = append(keys, k)
-	}
-	delete(w.jobs, e.Job)
-	if len(keys) > 0 {
-		w.emit(WorkerEffect{Drop: keys})
+	delete(w.jobs, name)
+	w.emit(WorkerEffect{StopJob: name})
+	if len(j.held) > 0 {
+		w.emit(WorkerEffect{Drop: slices.Sorted(maps.Keys(j.held))})
 	}
 }

@@ -37,6 +37,27 @@
 // twice: a worker that was given up for lost and comes back is told to start
 // a new one, with nothing in its hands.
 //
+// # Duties of the host
+//
+//  1. Append an input to the log before it is given to [Machine.Step], set
+//     its [Ref], and acknowledge numbers only up to [Machine.LastNum].
+//  2. At never runs backwards over the life of a log: after a restart it goes
+//     on from the last input replayed.
+//  3. After a replay give the machine an [Epoch], and start the clock of
+//     silence for all of [Machine.Sessions]. A session that is silent for too
+//     long, or says goodbye, is a [Lost]. Whatever comes of a session that
+//     is not [Machine.Known] is answered with [Reset].
+//  4. After a [Compact], when every record so far is applied, put
+//     [Machine.Snapshot] as [Restore] first into the next record; when that
+//     is safe, what lies before it may be purged.
+//  5. Fill in what the machine does not keep: names of a [Lease] by its
+//     Segments; items and failures of a [Deliver] by its Ref, those only
+//     whose range is in Accepted; the value of a [JobDone] by its Ref.
+//  6. A client drops a [Deliver] whose number it has seen; after an epoch
+//     deliveries and [JobDone] come again. A [FetchFailed] can open a job
+//     again that was done: then results and JobDone follow anew.
+//  7. Never let a batch span a gap in the numbers of a lease.
+//
 // # Example
 //
 //	m := sched.NewMachine(nil)

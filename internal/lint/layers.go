@@ -41,15 +41,18 @@ var Table = []Row{
 
 	{Package: "internal/natsd", Own: []string{"task", "fault"},
 		Outside: []string{"github.com/nats-io/nats-server/v2", "github.com/nats-io/nats.go"}},
-	{Package: "cluster", Own: []string{"sched", "bulk", "fsys", "fsys/driver", "loop", "task", "fault"},
+	{Package: "cluster/peer", Own: []string{"task", "fault"}},
+	{Package: "cluster/work", Own: []string{"cluster/peer", "sched", "fsys", "fsys/driver", "task", "fault"},
+		Outside: []string{"github.com/fxamacker/cbor/v2"}},
+	{Package: "cluster", Own: []string{"cluster/work", "cluster/peer", "sched", "bulk", "fsys", "fsys/driver", "loop", "task", "fault"},
 		Outside: []string{"github.com/nats-io/nats.go", "github.com/fxamacker/cbor/v2"}},
 	{Package: "internal/testenv", Own: []string{"fault"}},
 	{Package: "internal/lint"},
-	{Package: "internal/cli", Own: []string{"cluster", "internal/natsd", "bulk", "sched", "fsys", "fsys/backend",
+	{Package: "internal/cli", Own: []string{"cluster", "cluster/work", "internal/natsd", "bulk", "sched", "fsys", "fsys/backend",
 		"fsys/driver", "fsys/layer/*", "loop", "task", "fault"},
 		Outside: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/vbauerster/mpb/v8", "golang.org/x/term"}},
 	{Package: "cmd/leat", Own: []string{"internal/cli"}},
-	{Package: "bench/*", Own: []string{"cluster", "internal/natsd", "bulk", "fsys", "fsys/backend", "task", "fault"}},
+	{Package: "bench/*", Own: []string{"cluster", "cluster/work", "internal/natsd", "bulk", "fsys", "fsys/backend", "task", "fault"}},
 	{Package: "."},
 }
 

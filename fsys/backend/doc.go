@@ -1,0 +1,21 @@
+// Package backend lists the back ends that leat comes with.
+//
+// # Model
+//
+// [Mux] returns a [fsys.Mux] that knows them all: local files (no scheme and
+// "file"), "mem", "http", "https" and "s3". Stores behind a network are
+// wrapped with retries. The list is this package and nothing else: no back
+// end registers itself.
+//
+// # Rules
+//
+// A Mux is safe for concurrent use and belongs to the caller, who closes it.
+// Programs that want fewer back ends, or others, build their own with
+// [fsys.NewMux] and the Backend functions of the packages below this one.
+//
+// # Example
+//
+//	mux := backend.Mux(nil)
+//	defer mux.Close()
+//	fs, path, err := mux.Resolve(ctx, "s3://bucket/key")
+package backend

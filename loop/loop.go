@@ -1,0 +1,235 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Priority orders callbacks that are ready at the same time.
+type Priority int
+
+// The priorities, highest first.
+const (
+	Control Priority = iota // heartbeats, cancellation: what keeps a system together
+	IO                      // data has come or gone
+	Normal                  // everything else
+	Idle                    // housekeeping, when nothing else is to do
+	priorities
+)
+
+// String returns the priority's name.
+func (p Priority) String() string {
+	if p < 0 || p >= priorities {
+		return fmt.Sprintf("priority %d", int(p))
+	}
+	return [priorities]string{"control", "io", "normal", "idle"}[p]
+}
+
+// Options are the settings of a loop. The zero value and nil mean the
+// defaults.
+type Options struct {
+	// Starve is how many callbacks of higher priorities may run in a row
+	// while one of a lower priority waits; then it is run. Default: 64, which
+	// is a few tens of microseconds of short callbacks. A negative value lets
+	// them wait for ever.
+	Starve int
+}
+
+const defaultStarve = 64
+
+var (
+	// ErrStopped is returned by [Loop.Call] when the loop ended before the
+	// callback had run to its end, and by [Loop.Run] after the first time.
+	ErrStopped = errors.New("loop has ended")
+	// ErrOnLoop is returned by [Loop.Call] on the loop's own goroutine, where
+	// it would wait for itself. Call the function directly there.
+	ErrOnLoop = errors.New("call from the loop's own goroutine")
+)
+
+// A Loop runs callbacks on one goroutine. Make it with [New]. Its methods
+// are safe for concurrent use unless they say otherwise.
+type Loop struct {
+	starve int
+	wake   chan struct{} // one token, sent by who takes parked away
+	done   chan struct{} // closed when Run returns
+	ran    atomic.Uint64 // callbacks run
+	fresh  atomic.Bool   // mu guards news for the loop: inbox, due timers, state
+
+	mu     sync.Mutex
+	inbox  [priorities][]func()
+	posted uint64 // callbacks accepted
+	timers timerHeap
+	set    uint64      // timers made so far
+	timer  *time.Timer // calls due at the first deadline or earlier
+	fired  bool        // it has, and is to be set again
+	state  state
+	owner  uint64 // id of the goroutine in Run
+	parked bool   // that goroutine sleeps, or is about to
+
+	// Only for the goroutine in Run.
+	ready  [priorities]line
+	passed [priorities]int // callbacks of higher priority run while the line waited
+}
+
+type state int
+
+const (
+	created state = iota
+	running
+	stopping // Run returns after the present callback
+	ended
+)
+
+// New returns a loop. What is posted before [Loop.Run] waits for it.
+func New(opts *Options) *Loop {
+	l := &Loop{starve: defaultStarve, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	if opts != nil && opts.Starve != 0 {
+		l.starve = opts.Starve
+	}
+	return l
+}
+
+// Post has fn run on the loop's goroutine. It never blocks: the line is
+// unbounded, and [Loop.Stats] tells its length. It reports false, and fn
+// will not run, once the loop has ended or [Loop.Stop] was called. What was
+// accepted and has not begun when the loop ends is dropped.
+func (l *Loop) Post(pri Priority, fn func()) bool {
+	check(pri, fn)
+	l.mu.Lock()
+	if l.state >= stopping {
+		l.mu.Unlock()
+		return false
+	}
+	l.inbox[pri] = append(l.inbox[pri], fn)
+	l.posted++
+	l.tellAndUnlock()
+	return true
+}
+
+// tellAndUnlock makes the loop look at what mu guards, and unlocks mu.
+func (l *Loop) tellAndUnlock() {
+	l.fresh.Store(true)
+	wake := l.parked
+	l.parked = false
+	l.mu.Unlock()
+	if wake {
+		l.wake <- struct{}{} // has room: parked is taken away once a sleep
+	}
+}
+
+// Call has fn run on the loop's goroutine and waits until it has. It returns
+// [ErrOnLoop] on that goroutine itself, [ErrStopped] if the loop ended
+// first, and the error of ctx if that ended first. On an error fn has not
+// run and will not, except that a panic of fn, which ends the loop, is
+// ErrStopped too. Once fn has begun, Call waits for it whatever ctx does.
+func (l *Loop) Call(ctx context.Context, pri Priority, fn func()) error {
+	check(pri, fn)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if l.onLoop() {
+		return ErrOnLoop
+	}
+	var (
+		claimed  atomic.Bool // by the loop to run fn, or by us to give up
+		finished = make(chan struct{})
+		err      = ErrStopped
+	)
+	posted := l.Post(pri, func() {
+		if claimed.CompareAndSwap(false, true) {
+			defer close(finished)
+			fn()
+			err = nil
+		}
+	})
+	if !posted {
+		return ErrStopped
+	}
+	select {
+	case <-finished:
+		return err
+	case <-l.done:
+	case <-ctx.Done():
+	}
+	if !claimed.CompareAndSwap(false, true) {
+		<-finished
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return ErrStopped
+}
+
+// onLoop reports whether the caller is the loop's goroutine. To ask for a
+// goroutine's id takes a microsecond, so it asks only if the loop is busy.
+func (l *Loop) onLoop() bool {
+	l.mu.Lock()
+	owner, busy := l.owner, !l.parked
+	l.mu.Unlock()
+	return owner != 0 && busy && owner == goroutineID()
+}
+
+// ShouldYield reports whether something waits that goes before idle work, or
+// the loop is to end. A long idle callback asks now and then, at a cost of a
+// few nanoseconds, and posts the rest of its work when told so. Only for
+// callbacks.
+func (l *Loop) ShouldYield() bool {
+	if l.fresh.Load() {
+		return true
+	}
+	for p := range Idle {
+		if l.ready[p].len() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Stop makes [Loop.Run] return nil after the callback that runs at the
+// moment. It does not wait for that, may be called more than once, and from
+// callbacks, and also before Run.
+func (l *Loop) Stop() {
+	l.mu.Lock()
+	if l.state < stopping {
+		l.state = stopping
+	}
+	l.tellAndUnlock()
+}
+
+// Stats are figures about a loop.
+type Stats struct {
+	// Posted is the number of callbacks accepted since the start, by Post
+	// and Call and from timers that came due.
+	Posted uint64
+	// Run is how many of them have begun.
+	Run uint64
+	// Waiting is how many wait at the moment.
+	Waiting uint64
+	// Timers is how many timers are set and not due.
+	Timers int
+}
+
+// Stats returns the figures of the moment.
+func (l *Loop) Stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := Stats{Posted: l.posted, Run: l.ran.Load(), Timers: len(l.timers)}
+	if l.state != ended {
+		s.Waiting = s.Posted - s.Run
+	}
+	return s
+}
+
+func check(pri Priority, fn func()) {
+	if pri < 0 || pri >= priorities {
+		panic("loop: " + pri.String() + " does not exist")
+	}
+	if fn == nil {
+		panic("loop: nil callback")
+	}
+}

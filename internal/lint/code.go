@@ -161,3 +161,50 @@ func Pure(t *Tree) []Finding {
 	}
 	return all
 }
+
+// unfinished is what marks work that was left for later.
+var unfinished = regexp.MustCompile(`\b(TODO|FIXME|XXX)\b`)
+
+// Unfinished finds comments that leave work for later: what is missing
+// belongs into an issue, where others see it.
+func Unfinished(t *Tree) []Finding {
+	var all []Finding
+	for _, f := range t.Files {
+		for _, g := range f.AST.Comments {
+			for _, c := range g.List {
+				if word := unfinished.FindString(c.Text); word != "" {
+					all = append(all, t.find("unfinished", c.Pos(), "%s: do it, or open an issue", word))
+				}
+			}
+		}
+	}
+	return all
+}
+
+// Contexts finds functions that take a context anywhere but first. Test
+// helpers may have the test before it.
+func Contexts(t *Tree) []Finding {
+	var all []Finding
+	for _, f := range t.Files {
+		pkg, testing := f.importName("context"), f.importName("testing")
+		for _, d := range f.AST.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || f.Test {
+				continue
+			}
+			for i, p := range fn.Type.Params.List {
+				if _, ok := selects(p.Type, pkg, "Context"); !ok || i == 0 {
+					continue
+				}
+				first := fn.Type.Params.List[0].Type
+				if star, ok := first.(*ast.StarExpr); ok {
+					first = star.X
+				}
+				if _, ok := selects(first, testing, "TB", "T", "B", "F"); !ok || i > 1 {
+					all = append(all, t.find("contexts", p.Pos(), "%s: the context comes first", fn.Name.Name))
+				}
+			}
+		}
+	}
+	return all
+}

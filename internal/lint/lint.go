@@ -74,6 +74,8 @@ func Rules() []Rule {
 		{"sleep", Sleeps},
 		{"skip", Skips},
 		{"pure", Pure},
+		{"unfinished", Unfinished},
+		{"contexts", Contexts},
 	}
 }
 

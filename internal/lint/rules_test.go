@@ -112,6 +112,17 @@ var cases = []struct {
 		[]string{"sched/a.go:3: pure: sched may not import net/http", "sched/a.go:4: pure: sched may not import os"}},
 	{"pure", map[string]string{"sched/a.go": "package sched\nimport (\n\"time\"\n\"container/heap\"\n)\nvar t time.Duration\n",
 		"sched/a_test.go": "package sched\nimport \"os\"\n", "cluster/a.go": "package cluster\nimport \"os\"\n"}, nil},
+
+	{"unfinished", map[string]string{"bulk/a.go": "package bulk\n// " + "TO" + "DO: more\n"},
+		[]string{"bulk/a.go:2: unfinished: TO" + "DO: do it"}},
+	{"unfinished", map[string]string{"bulk/a.go": "package bulk\n// TODOS are a list.\nvar s = \"TO" + "DO\"\n"}, nil},
+
+	{"contexts", map[string]string{"bulk/a.go": "package bulk\nimport \"context\"\nfunc f(a int, ctx context.Context) {}\n"},
+		[]string{"bulk/a.go:3: contexts: f: the context comes first"}},
+	{"contexts", map[string]string{"bulk/a.go": "package bulk\nimport (\n\"context\"\n\"testing\"\n)\nfunc f(t testing.TB, n int, ctx context.Context) {}\n"},
+		[]string{"bulk/a.go:6: contexts: f: the context comes first"}},
+	{"contexts", map[string]string{"bulk/a.go": "package bulk\nimport (\n\"context\"\n\"testing\"\n)\n" +
+		"func f(ctx context.Context, n int) {}\nfunc g(t *testing.T, ctx context.Context) {}\nfunc h() {}\n"}, nil},
 }
 
 func TestRules(t *testing.T) {

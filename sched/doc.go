@@ -52,7 +52,8 @@
 //     is safe, what lies before it may be purged.
 //  5. Fill in what the machine does not keep: names of a [Lease] by its
 //     Segments; items and failures of a [Deliver] by its Ref, those only
-//     whose range is in Accepted; the value of a [JobDone] by its Ref.
+//     whose range is in Accepted, beside the failures it brings, which lack
+//     only names; the value of a [JobDone] by its Ref.
 //  6. A client drops a [Deliver] whose number it has seen; after an epoch
 //     deliveries and [JobDone] come again. A [FetchFailed] can open a job
 //     again that was done: then results and JobDone follow anew.

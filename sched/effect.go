@@ -102,9 +102,12 @@ type Deliver struct {
 	Ref      Ref `cbor:"-"`
 	Accepted Set `cbor:"-"`
 	// Addr is the worker that holds what does not travel inline.
-	Addr   string    `cbor:"3,keyasint,omitempty"`
-	Items  []Item    `cbor:"4,keyasint,omitempty"`
-	Failed []Failure `cbor:"5,keyasint,omitempty"`
+	Addr  string `cbor:"3,keyasint,omitempty"`
+	Items []Item `cbor:"4,keyasint,omitempty"`
+	// Failed may hold failures that the machine itself decided; they have no
+	// name, Segments says in the same order where to find it.
+	Failed   []Failure `cbor:"5,keyasint,omitempty"`
+	Segments []Segment `cbor:"-"`
 }
 
 // Notice tells the client what was lost and is done again.

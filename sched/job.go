@@ -70,7 +70,8 @@ type delivery struct {
 	ref      Ref
 	accepted Set
 	worker   *worker
-	stored   []Item // those that the worker keeps for the client
+	stored   []Item    // those that the worker keeps for the client
+	given    []Failure // inputs that the machine gave up
 }
 
 // suits reports whether w can run the job.
@@ -159,7 +160,7 @@ func (m *Machine) done(from string, d *Done, ref Ref) {
 	if d.Final {
 		m.dropLease(j, l)
 		if left := l.remaining.Len(); left > 0 && !l.revoked && !j.ending {
-			m.returned(j, redo{set: l.remaining, level: l.level + 1, alone: l.alone})
+			m.returned(j, redo{set: l.remaining, level: l.level + 1, alone: l.alone}, l.worker)
 		}
 	}
 	if len(dl.accepted) > 0 {
@@ -251,9 +252,14 @@ func (m *Machine) deliver(j *job, d *delivery) {
 }
 
 func (m *Machine) sendDelivery(j *job, d *delivery) {
-	m.emit(Effect{To: j.client, Deliver: &Deliver{
+	e := &Deliver{
 		Job: j.sub.Job, Num: d.num, Ref: d.ref, Accepted: d.accepted.Clone(), Addr: d.worker.join.Addr,
-	}})
+		Failed: slices.Clone(d.given),
+	}
+	for _, f := range d.given {
+		e.Segments = append(e.Segments, j.locate(Set{{f.Range.From, 1}})...)
+	}
+	m.emit(Effect{To: j.client, Deliver: e})
 }
 
 // ack drops what the client has, here and at the workers.
@@ -329,23 +335,30 @@ func (m *Machine) returnLease(j *job, l *lease, blame bool) {
 			r.alone++
 		}
 	}
-	m.returned(j, r)
+	m.returned(j, r, l.worker)
 }
 
 // returned queues inputs of a lease that ended without them, or gives them
 // up when they alone took too many workers along.
-func (m *Machine) returned(j *job, r redo) {
+func (m *Machine) returned(j *job, r redo, last *worker) {
 	const maxLevel = 64 // leases given back unread so often: no worker does them
 	if r.alone < m.opts.AloneDeaths && r.level < maxLevel {
 		j.redone += r.set.Len()
 		j.redo = append(j.redo, r)
 		return
 	}
-	text := fmt.Sprintf("%d workers were lost while they ran it", r.alone)
+	text := fmt.Sprintf("given up: %d workers were lost while they ran it", r.alone)
 	if r.alone < m.opts.AloneDeaths {
-		text = fmt.Sprintf("handed out %d times and never done", r.level)
+		text = fmt.Sprintf("given up: handed out %d times and never done", r.level)
 	}
-	m.end(j, false, problem(fault.WorkerLost, fmt.Sprintf("input %d: %s", r.set[0].From, text)))
+	d := &delivery{accepted: r.set, worker: last}
+	for _, g := range r.set {
+		d.given = append(d.given, Failure{Range: g, Problem: Problem{Kind: fault.WorkerLost, Text: text}})
+	}
+	j.failed += r.set.Len()
+	m.deliver(j, d)
+	m.limit(j)
+	m.check(j)
 }
 
 // limit ends a job that has too many errors.

@@ -14,12 +14,14 @@ import (
 	"time"
 
 	"github.com/leat-dev/leat/fault"
+	"github.com/leat-dev/leat/task"
 )
 
 // Do sends req on rt, without following redirects. The caller closes the
 // body of the response. Errors are those of the transport, without the
 // method and URL that an [http.Client] would add: a query may hold secrets.
 func Do(rt http.RoundTripper, req *http.Request) (*http.Response, error) {
+	task.Detach(req.Context())
 	resp, err := rt.RoundTrip(req)
 	var withURL *url.Error
 	if errors.As(err, &withURL) {

@@ -1,0 +1,177 @@
+package s3fs
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/leat-dev/leat/fault"
+	"github.com/leat-dev/leat/fsys/driver"
+)
+
+// A page is one answer to ListObjectsV2.
+type page struct {
+	IsTruncated           bool
+	NextContinuationToken string
+	EncodingType          string
+	Contents              []struct {
+		Key          string
+		LastModified time.Time
+		ETag         string
+		Size         int64
+	}
+	CommonPrefixes []struct{ Prefix string }
+}
+
+// listPage asks for one page. Keys come escaped, because XML cannot hold all
+// of them, and are unescaped here.
+func (f *FS) listPage(ctx context.Context, op, path string, query url.Values) (*page, error) {
+	query.Set("list-type", "2")
+	query.Set("encoding-type", "url")
+	p := &page{}
+	if _, err := f.c.call(ctx, &request{op: op, path: path, method: "GET", query: query}, p); err != nil {
+		return nil, err
+	}
+	if p.EncodingType != "url" {
+		return p, nil
+	}
+	for i := range p.Contents {
+		if err := unescape(&p.Contents[i].Key); err != nil {
+			return nil, &fault.Error{Op: op, Path: path, Kind: fault.Corrupt, Err: err}
+		}
+	}
+	for i := range p.CommonPrefixes {
+		if err := unescape(&p.CommonPrefixes[i].Prefix); err != nil {
+			return nil, &fault.Error{Op: op, Path: path, Kind: fault.Corrupt, Err: err}
+		}
+	}
+	return p, nil
+}
+
+func unescape(s *string) error {
+	if !strings.ContainsAny(*s, "%+") {
+		return nil
+	}
+	plain, err := url.QueryUnescape(*s)
+	if err != nil {
+		return err
+	}
+	*s = plain
+	return nil
+}
+
+// entries returns what p holds in byte order: objects and prefixes come as
+// two sorted lists. An empty object with a key that ends in "/" is a
+// directory.
+func (p *page) entries() iter.Seq[driver.Entry] {
+	return func(yield func(driver.Entry) bool) {
+		i, j := 0, 0
+		for i < len(p.Contents) || j < len(p.CommonPrefixes) {
+			if j == len(p.CommonPrefixes) || i < len(p.Contents) && p.Contents[i].Key < p.CommonPrefixes[j].Prefix {
+				o := p.Contents[i]
+				i++
+				e := driver.Entry{Path: o.Key, Kind: driver.File, Size: o.Size, ModTime: o.LastModified, Version: version(o.ETag)}
+				if dir, marker := strings.CutSuffix(o.Key, "/"); marker && o.Size == 0 {
+					e = driver.Entry{Path: dir, Kind: driver.Dir, Size: -1, ModTime: o.LastModified}
+				}
+				if !yield(e) {
+					return
+				}
+				continue
+			}
+			e := driver.Entry{Path: strings.TrimSuffix(p.CommonPrefixes[j].Prefix, "/"), Kind: driver.Dir, Size: -1}
+			j++
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// sortKey is what a listing is ordered by.
+func sortKey(e driver.Entry) string {
+	if e.Kind == driver.Dir {
+		return e.Path + "/"
+	}
+	return e.Path
+}
+
+// List yields what is below dir, 1,000 entries a request. The next page is
+// asked for when the loop has used up the one before.
+func (f *FS) List(ctx context.Context, dir string, opts driver.ListOptions) iter.Seq2[driver.Entry, error] {
+	return func(yield func(driver.Entry, error) bool) {
+		l := lister{f: f, ctx: ctx, dir: dir, opts: opts}
+		if err := l.run(func(e driver.Entry) bool { return yield(e, nil) }); err != nil {
+			yield(driver.Entry{}, err)
+		}
+	}
+}
+
+// A lister is one listing under way.
+type lister struct {
+	f    *FS
+	ctx  context.Context // of this one listing
+	dir  string
+	opts driver.ListOptions
+	any  bool // the directory is known to exist
+}
+
+// run passes the entries to yield until that returns false.
+func (l *lister) run(yield func(driver.Entry) bool) error {
+	base := ""
+	if l.dir != "" {
+		base = l.dir + "/"
+	}
+	query := url.Values{"prefix": {base + l.opts.Prefix}}
+	if !l.opts.Recursive {
+		query.Set("delimiter", "/")
+	}
+	if l.opts.After != "" && l.opts.After > base {
+		query.Set("start-after", l.opts.After)
+	}
+	if err := checkKey(base + l.opts.Prefix); err != nil {
+		return &fault.Error{Op: "list", Path: l.dir, Kind: fault.Invalid, Err: err}
+	}
+	for {
+		p, err := l.f.listPage(l.ctx, "list", l.dir, query)
+		if err != nil {
+			return err
+		}
+		for e := range p.entries() {
+			l.any = true
+			// The directory's own marker is not below it.
+			if sortKey(e) == base || sortKey(e) <= l.opts.After {
+				continue
+			}
+			if !yield(e) {
+				return nil
+			}
+		}
+		if !p.IsTruncated {
+			break
+		}
+		if p.NextContinuationToken == "" {
+			return &fault.Error{Op: "list", Path: l.dir, Kind: fault.Corrupt, Err: errors.New("the service says there is more, but not how to get it")}
+		}
+		query.Del("start-after")
+		query.Set("continuation-token", p.NextContinuationToken)
+	}
+	return l.exists()
+}
+
+// exists makes an absent directory an error once nothing was found in it.
+func (l *lister) exists() error {
+	if l.any || l.dir == "" {
+		return nil
+	}
+	if l.opts.Prefix != "" || l.opts.After != "" {
+		isDir, err := l.f.isDir(l.ctx, "list", l.dir)
+		if err != nil || isDir {
+			return err
+		}
+	}
+	return &fault.Error{Op: "list", Path: l.dir, Kind: fault.NotExist}
+}

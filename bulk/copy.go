@@ -1,0 +1,288 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"sync"
+
+	"github.com/leat-dev/leat/fault"
+	"github.com/leat-dev/leat/fsys"
+	"github.com/leat-dev/leat/fsys/driver"
+	"github.com/leat-dev/leat/task"
+)
+
+// Copy runs a plan of [PlanCopy] and returns when all of it has ended. An
+// item is copied inside its store where source and destination share one
+// that can, else streamed; either way it appears at its destination complete
+// or not at all, and with as many bytes as its source had.
+//
+// The error is nil when nothing failed, an [*ItemsError] when some items
+// did, and otherwise what ended the run early: an error of the plan, or the
+// cause of ctx. Copies under way when the plan breaks off are finished.
+func Copy(ctx context.Context, plan iter.Seq2[Step, error], opts *Options) (Summary, error) {
+	c := &copyRun{recorder: newRecorder("copy", opts)}
+	c.window = task.NewBudget(max(c.opts.Window, largeBuffer))
+	err := each(ctx, c.recorder, plan, func(st Step) { c.begin(1, st.Src.size()) }, c.one)
+	return c.finish(err)
+}
+
+// each runs fn for every item of plan, Jobs at a time, and returns what
+// ended the plan early. begin is told of each item as it is planned.
+func each[T any](ctx context.Context, r *recorder, plan iter.Seq2[T, error], begin func(T), fn func(context.Context, T)) error {
+	var planErr error
+	err := task.Run(ctx, &task.Options{Name: r.op, Limit: r.opts.Jobs}, func(g *task.Group) error {
+		for item, err := range plan {
+			if err != nil {
+				planErr = err
+				return nil
+			}
+			begin(item)
+			g.Go("", func(ctx context.Context) error {
+				fn(ctx, item)
+				return nil
+			})
+			if g.Context().Err() != nil {
+				return nil
+			}
+		}
+		r.opts.Progress.complete.Store(true)
+		return nil
+	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if planErr != nil {
+		return planErr
+	}
+	return err
+}
+
+type copyRun struct {
+	*recorder
+	window *task.Budget // bytes of buffers in use
+}
+
+// one copies one item and records how it ended.
+func (c *copyRun) one(ctx context.Context, st Step) {
+	ev := Event{Src: st.Src.Ref, Dst: st.Dst, Reason: st.Skip}
+	if ev.Reason == "" {
+		ev.Bytes, ev.Reason, ev.Err = c.copy(ctx, st)
+	}
+	if ev.Reason != "" {
+		ev.Status = Skipped
+	}
+	c.end(ctx, ev)
+}
+
+// copy returns the bytes copied, or why nothing had to be.
+func (c *copyRun) copy(ctx context.Context, st Step) (n int64, skip string, err error) {
+	if st.Src.same(st.Dst) {
+		return 0, "", fault.New("copy", st.Src.URL(), fault.Refused, errors.New("source and destination are the same object"))
+	}
+	if c.opts.NoClobber {
+		there, err := exists(ctx, st.Dst)
+		if err != nil {
+			return 0, "", err
+		}
+		if there {
+			return 0, "exists", nil
+		}
+	}
+	if sameFS(st.Src.FS, st.Dst.FS) {
+		n, err = c.inside(ctx, st)
+	} else {
+		n, err = c.stream(ctx, st)
+	}
+	if c.opts.NoClobber && fault.KindOf(err) == fault.Exist {
+		return 0, "exists", nil // another writer was quicker
+	}
+	return n, "", err
+}
+
+func exists(ctx context.Context, r Ref) (bool, error) {
+	if err := task.Requests().Acquire(ctx, 1); err != nil {
+		return false, err
+	}
+	defer task.Requests().Release(1)
+	_, err := r.FS.Stat(ctx, r.Path)
+	if fault.KindOf(err) == fault.NotExist {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// inside copies within one store, without moving the bytes through this
+// process where the store can.
+func (c *copyRun) inside(ctx context.Context, st Step) (int64, error) {
+	d, ok := st.Src.FS.Driver().(driver.Copier)
+	if !ok {
+		return c.stream(ctx, st)
+	}
+	e, err := c.serverSide(ctx, d, st)
+	if fault.KindOf(err) == fault.Unsupported {
+		return c.stream(ctx, st)
+	}
+	if err != nil {
+		return 0, err
+	}
+	n := max(e.Size, 0)
+	c.opts.Progress.bytes.Add(n)
+	return n, nil
+}
+
+func (c *copyRun) serverSide(ctx context.Context, d driver.Copier, st Step) (fsys.Entry, error) {
+	if err := task.Requests().Acquire(ctx, 1); err != nil {
+		return fsys.Entry{}, err
+	}
+	defer task.Requests().Release(1)
+	e, err := d.Copy(ctx, st.Src.Path, st.Dst.Path)
+	if err != nil {
+		return e, dress("copy", st.Src.Ref, err)
+	}
+	if want := st.Src.size(); want < 0 || e.Size < 0 || e.Size == want {
+		return e, nil
+	}
+	// Not the size that was listed: the source has changed since, or the
+	// copy is wrong.
+	now, err := st.Src.FS.Stat(ctx, st.Src.Path)
+	if err != nil {
+		return e, err
+	}
+	if now.Size != e.Size {
+		return e, fault.New("copy", st.Src.URL(), fault.Corrupt,
+			fmt.Errorf("the copy has %d bytes, the source %d", e.Size, now.Size))
+	}
+	return e, nil
+}
+
+// dress puts the URL in place of the path in an error of a driver.
+func dress(op string, r Ref, err error) error {
+	var e *fault.Error
+	if d, ok := err.(*fault.Error); ok && d.Path == r.Path {
+		e = new(fault.Error)
+		*e = *d
+		e.Path = r.URL()
+		return e
+	}
+	return fault.New(op, r.URL(), fault.Unknown, err)
+}
+
+// stream copies through this process in constant memory.
+func (c *copyRun) stream(ctx context.Context, st Step) (n int64, err error) {
+	b := bufferFor(st.Src.size())
+	if err := c.window.Acquire(ctx, b.bytes); err != nil {
+		return 0, err
+	}
+	defer c.window.Release(b.bytes)
+	// One request reads while another writes.
+	if err := task.Requests().Acquire(ctx, 2); err != nil {
+		return 0, err
+	}
+	defer task.Requests().Release(2)
+	r, err := st.Src.FS.Open(ctx, st.Src.Path, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	size := r.Entry().Size
+	w, err := c.create(ctx, st.Dst, size)
+	if err != nil {
+		return 0, err
+	}
+	defer w.Abort()
+	defer func() {
+		if err != nil {
+			c.opts.Progress.bytes.Add(-n) // they are not at the destination
+		}
+	}()
+	n, err = c.pump(ctx, w, r, size, b)
+	if err != nil {
+		return n, err
+	}
+	if size >= 0 && n != size {
+		return n, fault.New("copy", st.Src.URL(), fault.Unavailable,
+			fmt.Errorf("%d of %d bytes came: %w", n, size, io.ErrUnexpectedEOF))
+	}
+	e, err := w.Commit(ctx)
+	if err == nil && e.Size >= 0 && e.Size != n {
+		err = fault.New("copy", st.Dst.URL(), fault.Corrupt, fmt.Errorf("%d of %d bytes were stored", e.Size, n))
+	}
+	return n, err
+}
+
+// create starts the write. A store that cannot decide NoClobber atomically
+// has to do with the look that was taken before.
+func (c *copyRun) create(ctx context.Context, dst Ref, size int64) (fsys.Writer, error) {
+	opts := fsys.CreateOptions{Exclusive: c.opts.NoClobber, SizeHint: max(size, 0)}
+	w, err := dst.FS.Create(ctx, dst.Path, &opts)
+	if opts.Exclusive && fault.KindOf(err) == fault.Unsupported {
+		opts.Exclusive = false
+		w, err = dst.FS.Create(ctx, dst.Path, &opts)
+	}
+	return w, err
+}
+
+// pump moves bytes from r to w and counts them as they go. At most size
+// bytes are taken, when it is known: a file that grows while it is copied
+// gives what it had when it was opened.
+func (c *copyRun) pump(ctx context.Context, w io.Writer, r io.Reader, size int64, b *bufferClass) (n int64, err error) {
+	if size >= 0 {
+		r = io.LimitReader(r, size)
+	}
+	buf := b.pool.Get().(*[]byte)
+	defer b.pool.Put(buf)
+	for {
+		if ctx.Err() != nil {
+			return n, context.Cause(ctx)
+		}
+		m, rerr := r.Read(*buf)
+		if m > 0 {
+			k, werr := w.Write((*buf)[:m])
+			n += int64(k)
+			c.opts.Progress.bytes.Add(int64(k))
+			if werr != nil {
+				return n, werr
+			}
+			if k < m {
+				return n, io.ErrShortWrite
+			}
+		}
+		if rerr == io.EOF {
+			return n, nil
+		}
+		if rerr != nil {
+			return n, rerr
+		}
+	}
+}
+
+// Two sizes of buffer: one for streams, one so that thousands of small
+// objects do not take a stream's share of the window each.
+const (
+	smallBuffer = 16 << 10
+	largeBuffer = 256 << 10
+)
+
+type bufferClass struct {
+	bytes int64
+	pool  sync.Pool
+}
+
+func newBufferClass(bytes int64) *bufferClass {
+	return &bufferClass{bytes: bytes, pool: sync.Pool{New: func() any {
+		b := make([]byte, bytes)
+		return &b
+	}}}
+}
+
+var smallBuffers, largeBuffers = newBufferClass(smallBuffer), newBufferClass(largeBuffer)
+
+func bufferFor(size int64) *bufferClass {
+	if 0 <= size && size <= smallBuffer {
+		return smallBuffers
+	}
+	return largeBuffers
+}

@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"iter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leat-dev/leat/bulk"
+)
+
+type cpOptions struct {
+	app       *App
+	recursive bool
+	flatten   bool
+	noClobber bool
+	dryRun    bool
+	raw       bool
+	jobs      int
+}
+
+func newCp(a *App) *cobra.Command {
+	o := &cpOptions{app: a}
+	c := &cobra.Command{
+		Use:   "cp [-R] [-n] [-j N] SRC... DST",
+		Short: "copy objects",
+		Example: `  leat cp report.txt s3://bucket/report.txt     to that name
+  leat cp report.txt s3://bucket/in/            to in/report.txt
+  leat cp -R results s3://bucket/               to results/…
+  leat cp -R results/ s3://bucket/r             what is in results, to r/…
+  leat cp 's3://bucket/logs/*/a.gz' logs/       to logs/…/a.gz, below where wildcards begin
+  leat cp --dry-run -R results s3://bucket/     shows each destination`,
+		Long: `Where a copy lands depends on how the arguments are spelled, never on what exists:
+
+  SRC                 DST         lands at
+  object a/f          d           d
+  object a/f          d/          d/f
+  directory a/d       n           n/…        with -R
+  directory a/d       n/          n/d/…      with -R
+  directory a/d/      n or n/     n/…        with -R
+  pattern a/*/x       n or n/     n/…/x
+  several             n or n/     as with n/
+
+What exists can make it refuse, before anything is copied: an existing directory
+named without "/" as the place for one object or directory, an object where a
+directory is needed, two sources for one name, a copy onto or into itself.
+An object appears at its destination complete or not at all. Inside one store the
+store copies. Directories as such are not copied. -n looks before each copy; between
+two stores it is also atomic where the store can decide, inside one store it is not.`,
+	}
+	f := c.Flags()
+	f.BoolVarP(&o.recursive, "recursive", "R", false, "take directories with all that is in them")
+	f.BoolVar(&o.flatten, "flatten", false, "put all objects directly into DST, by the last part of their names")
+	f.BoolVarP(&o.noClobber, "no-clobber", "n", false, "leave what exists alone")
+	f.BoolVar(&o.dryRun, "dry-run", false, "show what would be copied where; copy nothing")
+	jobsFlag(c, &o.jobs)
+	rawFlag(c, &o.raw)
+	return a.command(c, 2, func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) })
+}
+
+func (o *cpOptions) run(ctx context.Context, args []string) error {
+	if err := checkJobs(o.jobs); err != nil {
+		return err
+	}
+	last := len(args) - 1
+	plan, err := bulk.PlanCopy(ctx, o.app.Mux, args[:last], args[last], &bulk.PlanOptions{
+		Recursive: o.recursive, Flatten: o.flatten, Raw: o.raw, Jobs: o.jobs,
+	})
+	if err != nil {
+		return err
+	}
+	if o.dryRun {
+		return o.show(plan)
+	}
+	t := o.app.track("copied", true)
+	sum, err := bulk.Copy(ctx, plan, &bulk.Options{
+		Jobs: o.jobs, NoClobber: o.noClobber, Event: t.event, Progress: &t.prog, KeepErrors: firstErrors,
+	})
+	return t.finish("copy", sum, err)
+}
+
+// show prints the plan instead of running it.
+func (o *cpOptions) show(plan iter.Seq2[bulk.Step, error]) error {
+	var n, bytes int64
+	for st, err := range plan {
+		if err != nil {
+			return err
+		}
+		ev := bulk.Event{Op: "copy", Src: st.Src.Ref, Dst: st.Dst, Status: bulk.Skipped, Reason: "dry run"}
+		if st.Skip != "" {
+			ev.Reason = st.Skip
+		} else {
+			n++
+			bytes += max(st.Src.Entry.Size, 0)
+		}
+		if err := o.app.showStep(ev); err != nil {
+			return err
+		}
+	}
+	return o.app.dryRun("copy", n, bytes)
+}
+
+// showStep prints what a dry run would do to one object: source and
+// destination with a tab between them.
+func (a *App) showStep(ev bulk.Event) error {
+	if a.json {
+		return a.printJSON(newEventJSON(ev))
+	}
+	text := a.visible(ev.Src.URL())
+	if dst := ev.Dst.URL(); dst != "" {
+		between := "\t"
+		if a.OutTerm {
+			between = " -> "
+		}
+		text += between + a.visible(dst)
+	}
+	return a.record([]byte(text + "\n"))
+}

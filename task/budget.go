@@ -36,12 +36,12 @@ func NewBudget(n int64) *Budget {
 }
 
 // Acquire takes n units, waiting until they are free. It returns the error
-// of ctx if that ends first, or an error at once if n is more than the whole
+// of ctx or a [*CancelError] if ctx ends first, or an error at once if n is more than the whole
 // budget; then nothing is taken. n must not be negative.
 func (b *Budget) Acquire(ctx context.Context, n int64) error {
 	checkUnits(n)
-	if err := ctx.Err(); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return ended(ctx)
 	}
 	b.mu.Lock()
 	if b.take(n) {
@@ -79,7 +79,7 @@ func (b *Budget) leave(ctx context.Context, e *list.Element, w *waiter) error {
 		b.waiters.Remove(e)
 	}
 	b.grant() // those behind may fit now
-	return ctx.Err()
+	return ended(ctx)
 }
 
 // TryAcquire takes n units if they are free and nobody waits. It does not

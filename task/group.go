@@ -43,6 +43,7 @@ type Group struct {
 	skipped    bool      // a task was dropped, or only echoed the cancellation
 	closed     bool      // every task has ended
 	errs       Errors
+	cause      error // what had cancelled the group when all tasks had ended
 	panicked   *PanicError
 }
 
@@ -62,8 +63,9 @@ const maxInlined = 256
 // with a [*TaskError] as its cause. Tasks that have begun run to their own
 // end; tasks that have not are dropped. When ctx was cancelled from outside
 // and tasks were dropped or returned that cancellation, it is reported once,
-// for the group. An error that only repeats the cancellation of the group is
-// a consequence, not a failure, and is not kept.
+// for the group, as the error of ctx or a [*CancelError]. An error that only
+// repeats the cancellation of the group is a consequence, not a failure, and
+// is not kept.
 //
 // A panic in a task cancels the group and is raised again here as a
 // [*PanicError] when all tasks have ended. When the body panics or calls

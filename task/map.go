@@ -47,8 +47,8 @@ var errBreak = errors.New("the consumer stopped")
 // the consumer decides whether to break. An error of in is the last pair: no
 // further input is taken, and it is yielded after the results of all inputs
 // before it. When ctx ends, the calls in progress are waited for, inputs
-// taken but not begun have the cause of ctx as their outcome, and the cause
-// is the last pair.
+// taken but not begun have the error of ctx, or a [*CancelError], as their
+// outcome, and the same is the last pair.
 //
 // Breaking out cancels the context of the calls in progress and waits for
 // them, and for in to yield or return; so in must end when ctx does, or by
@@ -124,8 +124,8 @@ func (m *mapping[In, Out]) feed(ctx, parent context.Context, g *Group, in iter.S
 		select {
 		case m.tokens <- struct{}{}:
 		case <-ctx.Done():
-			m.results <- result[Out]{seq: j.seq, err: context.Cause(ctx)}
-			m.end(n, context.Cause(ctx))
+			m.results <- result[Out]{seq: j.seq, err: ended(parent)}
+			m.end(n, ended(parent))
 			return nil
 		}
 		select {
@@ -144,7 +144,7 @@ func (m *mapping[In, Out]) feed(ctx, parent context.Context, g *Group, in iter.S
 			return nil
 		}
 	}
-	m.end(n, context.Cause(parent))
+	m.end(n, ended(parent))
 	return nil
 }
 
@@ -158,7 +158,7 @@ func (m *mapping[In, Out]) work(ctx context.Context, j job[In]) error {
 	for ok := true; ok; j, ok = <-m.jobs {
 		r := result[Out]{seq: j.seq}
 		if ctx.Err() != nil {
-			r.err = context.Cause(ctx)
+			r.err = ended(ctx)
 		} else {
 			r.out, r.err = m.fn(ctx, j.item)
 		}

@@ -135,7 +135,7 @@ func TestMapCancelYieldsEveryInputOnce(t *testing.T) {
 			}
 			_, last = v, err
 		}
-		if n != taken+1 || last != why {
+		if n != taken+1 || !errors.Is(last, why) || !errors.Is(last, context.Canceled) {
 			t.Errorf("ordered %v: %d inputs taken, %d pairs, last error %v", ordered, taken, n, last)
 		}
 	}

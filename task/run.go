@@ -1,8 +1,6 @@
 package task
 
 import (
-	"context"
-	"errors"
 	"runtime/debug"
 	"sort"
 )
@@ -199,6 +197,7 @@ func (g *Group) join() {
 		case g.unfinished == 0:
 			g.closed = true
 			g.mu.Unlock()
+			g.cause = ended(g.ctx)
 			g.cancel(nil)
 			return
 		case g.wantHelper(): // for what GoLater started
@@ -223,13 +222,11 @@ func (g *Group) abandon() {
 // fail keeps the error of a task or of the body, unless it only says that
 // the group was cancelled.
 func (g *Group) fail(r *record, err error) {
-	if ctxErr := g.ctx.Err(); ctxErr != nil {
-		if errors.Is(err, ctxErr) || errors.Is(err, context.Cause(g.ctx)) {
-			g.mu.Lock()
-			g.skipped = true
-			g.mu.Unlock()
-			return
-		}
+	if echoes(g.ctx, err) {
+		g.mu.Lock()
+		g.skipped = true
+		g.mu.Unlock()
+		return
 	}
 	g.note(&TaskError{Name: r.name, Path: r.path(), Spawned: r.spawned(), seq: r.seq, Err: err})
 }
@@ -265,7 +262,7 @@ func (g *Group) result() error {
 		}
 		return Errors{{
 			Name: g.self.name, Path: g.self.path(), Spawned: g.self.spawned(),
-			Err: context.Cause(g.ctx),
+			Err: g.cause,
 		}}
 	}
 	sort.SliceStable(g.errs, func(i, j int) bool { return g.errs[i].seq < g.errs[j].seq })

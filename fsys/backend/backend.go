@@ -1,18 +1,29 @@
 package backend
 
 import (
+	"context"
+
 	"github.com/leat-dev/leat/fsys"
 	"github.com/leat-dev/leat/fsys/backend/localfs"
 	"github.com/leat-dev/leat/fsys/backend/memfs"
+	"github.com/leat-dev/leat/fsys/backend/s3fs"
+	"github.com/leat-dev/leat/fsys/driver"
+	"github.com/leat-dev/leat/fsys/layer/retryfs"
 )
 
-// Options tunes [Mux]. A nil pointer is the default.
+// Options tunes [Mux]. A nil pointer is the default, and so is each nil
+// field.
 type Options struct {
-	// Local is for local files; nil is the default of that package.
+	// Local is for local files.
 	Local *localfs.Options
+	// S3 is for all buckets.
+	S3 *s3fs.Options
+	// Retry is for the stores behind a network.
+	Retry *retryfs.Options
 }
 
-// Mux returns a mux over all back ends.
+// Mux returns a mux over all back ends. It does not block; each store is
+// opened when it is first named.
 func Mux(opts *Options) *fsys.Mux {
 	var o Options
 	if opts != nil {
@@ -22,5 +33,19 @@ func Mux(opts *Options) *fsys.Mux {
 	return fsys.NewMux(map[string]fsys.Backend{
 		"": local, "file": local,
 		"mem": memfs.Backend(),
+		"s3":  retrying(s3fs.Backend(o.S3), o.Retry),
 	})
+}
+
+// retrying wraps what b opens with retries.
+func retrying(b fsys.Backend, opts *retryfs.Options) fsys.Backend {
+	open := b.Open
+	b.Open = func(ctx context.Context, root string) (driver.FS, error) {
+		drv, err := open(ctx, root)
+		if err != nil {
+			return nil, err
+		}
+		return retryfs.New(drv, opts), nil
+	}
+	return b
 }

@@ -25,10 +25,10 @@ type Group struct {
 	self   record  // stands for the body
 	parent *record // the task that called Run, or nil
 	limit  int     // 0: none
-	bound  int     // pending tasks beyond which Go works itself
+	bound  int     // pending tasks beyond which Go holds its caller up
 
 	bodyG    uintptr // goroutine of the body
-	bodyBusy bool    // that goroutine runs tasks now; only it looks
+	bodyBusy bool    // the body has returned; only its goroutine looks
 
 	mu         sync.Mutex
 	wake       sync.Cond // the body's goroutine waits here, nobody else
@@ -48,8 +48,8 @@ type Group struct {
 }
 
 // pendingBound is how many unclaimed tasks a group without limit keeps
-// before Go works instead of queueing; a limited one keeps 4 per slot when
-// that is more. At about 50 bytes a task this is small change.
+// before Go holds its caller up; a limited one keeps 4 per slot when that is
+// more. At about 50 bytes a task this is small change.
 const pendingBound = 1024
 
 // maxInlined bounds how deep tasks that start tasks nest on one stack.
@@ -109,11 +109,14 @@ func newGroup(ctx context.Context, opts *Options, pc uintptr) *Group {
 func (g *Group) Context() context.Context { return &g.self }
 
 // Go starts fn as a task of the group. It begins on whichever goroutine gets
-// to it first: a helper that is on its way, the caller of [Run] once the body
-// has returned, or the caller of Go itself when about a thousand tasks (or 4
-// for each task of the limit) are pending. So Go may block for as long as
-// one task runs; a task must not wait for something that its starter does
-// after Go returns, or it is started with [Group.GoLater].
+// to it first: a helper that is on its way, or the caller of [Run] once the
+// body has returned.
+//
+// When 1,024 tasks are pending, or 4 for each one of the limit if that is
+// more, Go slows its caller down, so that a stream of any length needs little
+// memory: the body waits until half of them have begun; a task that starts
+// tasks runs one of them itself, in its own place. So a task of a group that
+// large must not wait for something that its starter does after Go returns.
 //
 // fn gets a context of its own, which knows the task. name need not be
 // unique; it may be empty.

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"runtime"
 	"runtime/debug"
 	"sort"
 )
@@ -136,48 +137,54 @@ func (g *Group) run(r *record, slot bool) {
 	}
 }
 
-// relieve lets the caller of Go work because too many tasks are pending.
+// relieve slows a caller of Go down because too many tasks are pending. The
+// body waits until half of them have begun. A task must not wait, since it
+// may hold the slot that the pending ones need: it works on one of them
+// instead of itself, which keeps the limit.
 func (g *Group) relieve() {
-	body := goroutine() == g.bodyG && !g.bodyBusy
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !body {
-		// The caller is a task, or below one, and holds a slot already: a
-		// task instead of it is within the limit.
-		if g.inlined >= maxInlined {
-			return
-		}
-		if r := g.claim(false); r != nil {
-			g.inlined++
-			g.runInline(r, false)
-		}
+	if goroutine() == g.bodyG && !g.bodyBusy {
+		g.waitForHelpers()
 		return
 	}
-	if g.full() {
-		g.bodyWaits = true
-		for g.queue.len > g.bound/2 && g.full() {
-			g.wake.Wait()
-		}
-		g.bodyWaits = false
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.inlined >= maxInlined {
 		return
 	}
 	if r := g.claim(false); r != nil {
-		g.bodyBusy = true
-		defer func() { g.bodyBusy = false }()
-		g.runInline(r, true)
+		g.inlined++
+		g.runInline(r)
 	}
+}
+
+// waitForHelpers returns when half of the bound of tasks is pending. While
+// slots are free a helper is ready to run and only needs the processor.
+func (g *Group) waitForHelpers() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.bodyWaits = true
+	for g.queue.len > g.bound/2 {
+		if g.full() {
+			g.wake.Wait()
+			continue
+		}
+		g.mu.Unlock()
+		runtime.Gosched()
+		g.mu.Lock()
+	}
+	g.bodyWaits = false
 }
 
 // runInline is runLocked with the lock taken again even when the task called
 // Goexit, since the caller's deferred unlock is next.
-func (g *Group) runInline(r *record, slot bool) {
+func (g *Group) runInline(r *record) {
 	returned := false
 	defer func() {
 		if !returned {
 			g.mu.Lock()
 		}
 	}()
-	g.runLocked(r, slot)
+	g.runLocked(r, false)
 	returned = true
 }
 

@@ -1,0 +1,174 @@
+package task_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/leat-dev/leat/task"
+)
+
+// A position is a place where a task can run.
+type position struct {
+	name string
+	run  func(ctx context.Context, fn func(ctx context.Context) error, others *atomic.Int64) error
+}
+
+// The other tasks of each group wait for its end, so that Run has to end
+// them.
+func positions() []position {
+	wait := func(n *atomic.Int64) func(ctx context.Context) error {
+		return func(ctx context.Context) error {
+			n.Add(1)
+			defer n.Add(-1)
+			<-ctx.Done()
+			return ctx.Err()
+		}
+	}
+	group := func(limit int, start func(g *task.Group, fn func(context.Context) error)) func(context.Context, func(context.Context) error, *atomic.Int64) error {
+		return func(ctx context.Context, fn func(context.Context) error, n *atomic.Int64) error {
+			return task.Run(ctx, &task.Options{Name: "g", Limit: limit}, func(g *task.Group) error {
+				g.GoLater("other", wait(n))
+				start(g, fn)
+				return nil
+			})
+		}
+	}
+	return []position{
+		{"helper", group(0, func(g *task.Group, fn func(context.Context) error) { g.GoLater("x", fn) })},
+		{"helper, limited", group(2, func(g *task.Group, fn func(context.Context) error) { g.GoLater("x", fn) })},
+		{"joiner or helper", group(0, func(g *task.Group, fn func(context.Context) error) { g.Go("x", fn) })},
+		{"inside Go", group(2, func(g *task.Group, fn func(context.Context) error) {
+			g.Go("flood", func(context.Context) error { // the only free slot is its own
+				for range 2000 {
+					g.Go("x", fn)
+				}
+				return nil
+			})
+		})},
+	}
+}
+
+//go:noinline
+func explode(context.Context) error { panic(errBoom) }
+
+func TestPanic(t *testing.T) {
+	for _, procs := range []int{1, 2} { // with one, the joiner gets to it first
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+		for _, pos := range positions() {
+			var others atomic.Int64
+			func() {
+				defer func() {
+					p, ok := recover().(*task.PanicError)
+					if !ok || !errors.Is(p, errBoom) || p.Path != "g > x" {
+						t.Fatalf("%s: recovered %v", pos.name, p)
+					}
+					for _, want := range []string{"boom", "explode", "unwind_test.go"} {
+						if !strings.Contains(p.Error(), want) {
+							t.Errorf("%s: message without %s:\n%s", pos.name, want, p)
+						}
+					}
+				}()
+				err := pos.run(t.Context(), explode, &others)
+				t.Errorf("%s: Run returned %v", pos.name, err)
+			}()
+			if n := others.Load(); n != 0 {
+				t.Errorf("%s: %d tasks left", pos.name, n)
+			}
+		}
+	}
+}
+
+// Goexit either ends the task's helper, and then Run returns the error, or
+// the caller of Run, who ran the task; in both cases the others have ended.
+func TestGoexit(t *testing.T) {
+	for _, procs := range []int{1, 2} {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+		for _, pos := range positions() {
+			var others atomic.Int64
+			returned, err := false, error(nil)
+			done := make(chan struct{})
+			go func() { // ends here
+				defer close(done)
+				err = pos.run(context.Background(), func(context.Context) error {
+					runtime.Goexit()
+					return nil
+				}, &others)
+				returned = true
+			}()
+			<-done
+			if n := others.Load(); n != 0 {
+				t.Errorf("%s: %d tasks left", pos.name, n)
+			}
+			if returned {
+				e, ok := err.(task.Errors)
+				if !ok || !errors.Is(err, task.ErrGoexit) || !strings.Contains(string(e[0].Stack), "Goexit") {
+					t.Errorf("%s: error %v", pos.name, err)
+				}
+			}
+		}
+	}
+}
+
+func TestGoexitOfAHelperIsReported(t *testing.T) {
+	err := task.Run(t.Context(), &task.Options{Limit: 1}, func(g *task.Group) error {
+		g.GoLater("x", func(context.Context) error { runtime.Goexit(); return nil })
+		return nil
+	})
+	if !errors.Is(err, task.ErrGoexit) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestPanicOfNestedGroupKeepsItsStack(t *testing.T) {
+	defer func() {
+		p, ok := recover().(*task.PanicError)
+		if !ok || p.Path != "outer > inner" || !strings.Contains(string(p.Stack), "explode") {
+			t.Errorf("recovered %v", p)
+		}
+	}()
+	_ = task.Run(t.Context(), nil, func(g *task.Group) error {
+		g.Go("outer", func(ctx context.Context) error {
+			return task.Run(ctx, nil, func(g *task.Group) error {
+				g.GoLater("inner", explode)
+				return nil
+			})
+		})
+		return nil
+	})
+}
+
+func TestBodyPanicsAndExits(t *testing.T) {
+	for _, unwind := range []func(){func() { panic(errBoom) }, runtime.Goexit} {
+		var ended atomic.Bool
+		var got any
+		done := make(chan struct{})
+		go func() { // ends here
+			defer close(done)
+			defer func() { got = recover() }()
+			_ = task.Run(context.Background(), nil, func(g *task.Group) error {
+				begun := make(chan struct{})
+				g.GoLater("", func(ctx context.Context) error {
+					close(begun)
+					<-ctx.Done()
+					ended.Store(true)
+					return nil
+				})
+				<-begun
+				unwind()
+				return nil
+			})
+			t.Error("Run returned")
+		}()
+		<-done
+		if !ended.Load() {
+			t.Error("a task was left behind")
+		}
+		if got != nil && got != any(errBoom) {
+			t.Errorf("recovered %v", got)
+		}
+	}
+}

@@ -53,3 +53,12 @@ func BenchmarkFlat(b *testing.B) {
 		})
 	}
 }
+
+// One item through Map when the function does nothing.
+func BenchmarkMap(b *testing.B) {
+	b.ReportAllocs()
+	n := 0
+	for range task.Map(b.Context(), count(b.N, nil), nil, func(_ context.Context, i int) (int, error) { return i, nil }) {
+		n++
+	}
+}

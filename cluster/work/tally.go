@@ -1,0 +1,209 @@
+package work
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/leat-dev/leat/fault"
+)
+
+// tallyReducer adds up numbers by key: "sum", and "top" with a bound. A
+// partial is lines of number, tab and key, sorted by key; the sum of the
+// lines without a key has no tab and comes first.
+type tallyReducer struct {
+	top int // 0: sum
+}
+
+func parseSum(param string) (Reducer, error) {
+	if param != "" {
+		return nil, fmt.Errorf("sum takes no parameter, got %q", param)
+	}
+	return tallyReducer{}, nil
+}
+
+func parseTop(param string) (Reducer, error) {
+	n, err := strconv.Atoi(param)
+	if err != nil || n < 1 {
+		return nil, fmt.Errorf("want top:N with N the number of lines to keep, got %q", param)
+	}
+	return tallyReducer{top: n}, nil
+}
+
+func (t tallyReducer) New(string) Fold { return &tallyFold{top: t.top, at: map[string]int32{}} }
+
+type tallyFold struct {
+	top  int
+	at   map[string]int32 // key to its place in sums
+	sums []number
+	bare *number // sum of the lines without a key
+}
+
+func (f *tallyFold) count(key []byte, n number) {
+	if i, ok := f.at[string(key)]; ok {
+		f.sums[i].add(n)
+		return
+	}
+	f.at[string(key)] = int32(len(f.sums))
+	f.sums = append(f.sums, n)
+}
+
+func (f *tallyFold) countBare(n number) {
+	if f.bare == nil {
+		f.bare = &number{}
+	}
+	f.bare.add(n)
+}
+
+func (f *tallyFold) Add(_ uint64, name string, value []byte) error {
+	for at := 1; len(value) > 0; at++ {
+		line, rest, _ := bytes.Cut(value, []byte{'\n'})
+		value = rest
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		n, key, ok := splitLine(line)
+		switch {
+		case ok && len(key) > 0:
+			f.count(key, n)
+		case f.top > 0:
+			f.count(line, number{small: 1})
+		case ok:
+			f.countBare(n)
+		default:
+			return fault.New("sum", name, fault.UserError,
+				fmt.Errorf("line %d of the result does not begin with a number: %.60q", at, line))
+		}
+	}
+	return nil
+}
+
+const blanks = " \t\r\v\f"
+
+// splitLine reads "number key", as uniq -c prints it.
+func splitLine(line []byte) (n number, key []byte, ok bool) {
+	line = bytes.TrimLeft(line, blanks)
+	end := bytes.IndexAny(line, blanks)
+	if end < 0 {
+		end = len(line)
+	}
+	n, ok = parseNumber(line[:end], maxDigits)
+	return n, bytes.TrimLeft(line[end:], blanks), ok
+}
+
+func (f *tallyFold) Merge(partial io.Reader) error {
+	in := bufio.NewReaderSize(partial, readBufferBytes)
+	var buf []byte
+	for {
+		line, err := nextLine(in, &buf)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return badPartial(err)
+		}
+		text, key, keyed := bytes.Cut(line, []byte{'\t'})
+		n, ok := parseNumber(text, maxSumDigits)
+		switch {
+		case !ok:
+			return badPartial(fmt.Errorf("not a number: %.60q", text))
+		case keyed:
+			f.count(key, n)
+		default:
+			f.countBare(n)
+		}
+	}
+}
+
+// keys returns the keys in byte order.
+func (f *tallyFold) keys() []string {
+	keys := make([]string, 0, len(f.at))
+	for k := range f.at {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func (f *tallyFold) Encode(w io.Writer) error {
+	return f.write(w, f.keys(), number.appendExact)
+}
+
+// Final writes the sums by key, or the largest in descending order with
+// equal ones in byte order. The sum of nothing is 0.
+func (f *tallyFold) Final(w io.Writer) error {
+	if f.top == 0 {
+		if len(f.at) == 0 && f.bare == nil {
+			f.bare = &number{}
+		}
+		return f.write(w, f.keys(), number.appendText)
+	}
+	keys := make([]string, 0, len(f.at))
+	for k := range f.at {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b string) int {
+		if c := f.sums[f.at[b]].compare(f.sums[f.at[a]]); c != 0 {
+			return c
+		}
+		return strings.Compare(a, b)
+	})
+	return f.write(w, keys[:min(len(keys), f.top)], number.appendText)
+}
+
+func (f *tallyFold) write(w io.Writer, keys []string, text func(number, []byte) []byte) error {
+	out := bufio.NewWriterSize(w, readBufferBytes)
+	var line []byte
+	if f.bare != nil {
+		line = append(text(*f.bare, line[:0]), '\n')
+		out.Write(line) // errors stay in out
+	}
+	for _, k := range keys {
+		line = append(text(f.sums[f.at[k]], line[:0]), '\t')
+		line = append(append(line, k...), '\n')
+		out.Write(line)
+	}
+	return out.Flush()
+}
+
+func (f *tallyFold) absorb(other Fold) (bool, error) {
+	o, ok := other.(*tallyFold)
+	if !ok {
+		return false, nil
+	}
+	for k, i := range o.at {
+		f.count([]byte(k), o.sums[i])
+	}
+	if o.bare != nil {
+		f.countBare(*o.bare)
+	}
+	return true, nil
+}
+
+func (f *tallyFold) Close() error { return nil }
+
+// nextLine returns the next line without its newline; it is valid until the
+// next call. A last line need not have one. buf is for lines that do not fit
+// the reader.
+func nextLine(in *bufio.Reader, buf *[]byte) ([]byte, error) {
+	line, err := in.ReadSlice('\n')
+	if err == bufio.ErrBufferFull {
+		*buf = append((*buf)[:0], line...)
+		for err == bufio.ErrBufferFull {
+			line, err = in.ReadSlice('\n')
+			*buf = append(*buf, line...)
+		}
+		line = *buf
+	}
+	if err == io.EOF && len(line) > 0 {
+		return line, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return line[:len(line)-1], nil
+}

@@ -132,8 +132,9 @@ func (w *walk) descend(dir string, segs []segment, top bool) bool {
 		if err != nil {
 			return w.failed(dir, err, top)
 		}
-		if !segs[0].match(below(dir, e.Path)) {
-			continue
+		name := below(dir, e.Path)
+		if !segs[0].match(name) || strings.Contains(name, "/") {
+			continue // the latter lies in a directory with an empty name
 		}
 		if len(segs) == 1 {
 			if !w.emit(e) {

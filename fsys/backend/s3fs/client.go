@@ -36,7 +36,7 @@ type client struct {
 	keys     *keyring
 	region   atomic.Pointer[string]
 	bodies   http.RoundTripper // for requests whose response is streamed
-	control  http.RoundTripper // for all others; see transports
+	control  http.RoundTripper // for all others; see sharedBodies
 	closed   atomic.Bool
 }
 

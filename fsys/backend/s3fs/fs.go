@@ -51,8 +51,8 @@ func Open(ctx context.Context, root string, opts *Options) (*FS, error) {
 	if s.Transport != nil {
 		f.c.bodies, f.c.control = s.Transport, s.Transport
 	} else {
-		f.c.bodies, f.c.control = acquireTransports()
-		f.free = releaseTransports
+		f.c.bodies, f.c.control = sharedBodies.Acquire(), sharedControl.Acquire()
+		f.free = func() { sharedBodies.Release(); sharedControl.Release() }
 	}
 	return f, nil
 }

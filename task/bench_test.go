@@ -62,3 +62,43 @@ func BenchmarkMap(b *testing.B) {
 		n++
 	}
 }
+
+// A tree of groups of six, 1,555 tasks of which 1,296 are leaves that do not
+// wait.
+func BenchmarkTree(b *testing.B) {
+	const depth, fan, tasks = 4, 6, 6 + 36 + 216 + 1296
+	var grow func(ctx context.Context, depth int) error
+	grow = func(ctx context.Context, depth int) error {
+		if depth == 0 {
+			return nil
+		}
+		return task.Run(ctx, nil, func(g *task.Group) error {
+			kid := func(ctx context.Context) error { return grow(ctx, depth-1) }
+			for range fan {
+				g.Go("", kid)
+			}
+			return nil
+		})
+	}
+	var plain func(ctx context.Context, depth int) error
+	plain = func(ctx context.Context, depth int) error {
+		if depth == 0 {
+			return nil
+		}
+		var wg sync.WaitGroup
+		for range fan {
+			wg.Go(func() { _ = plain(ctx, depth-1) })
+		}
+		wg.Wait()
+		return nil
+	}
+	for name, f := range map[string]func(context.Context, int) error{"task": grow, "waitgroup": plain} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = f(b.Context(), depth)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/tasks, "ns/task")
+		})
+	}
+}

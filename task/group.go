@@ -45,6 +45,9 @@ type Group struct {
 	errs       Errors
 	cause      error // what had cancelled the group when all tasks had ended
 	panicked   *PanicError
+
+	firstBlock block // of queue
+	firstTasks [fewTasks]record
 }
 
 // pendingBound is how many unclaimed tasks a group without limit keeps
@@ -99,6 +102,7 @@ func newGroup(ctx context.Context, opts *Options, pc uintptr) *Group {
 		g.bound = max(g.bound, 4*g.limit)
 	}
 	g.wake.L = &g.mu
+	g.queue.init(&g.firstBlock, g.firstTasks[:])
 	g.bodyG = goroutine()
 	g.ctx, g.cancel = context.WithCancelCause(ctx)
 	return g

@@ -26,11 +26,18 @@ type block struct {
 	done int // recs[:done] are popped
 }
 
-// A group's blocks grow, so that a group of two tasks stays small.
+// A group has room for a few tasks in itself; the blocks of larger ones are
+// of 3 KiB.
 const (
-	minBlock = 4
-	maxBlock = 64
+	fewTasks  = 8
+	blockSize = 64
 )
+
+// init gives the queue its first block, which the group holds.
+func (q *queue) init(b *block, recs []record) {
+	b.recs = recs
+	q.head, q.tail = b, b
+}
 
 // push returns the next free record.
 func (q *queue) push() *record {
@@ -45,11 +52,7 @@ func (q *queue) push() *record {
 }
 
 func (q *queue) grow() *block {
-	size := minBlock
-	if q.tail != nil {
-		size = min(maxBlock, 4*len(q.tail.recs))
-	}
-	b := &block{recs: make([]record, size)}
+	b := &block{recs: make([]record, blockSize)}
 	if q.tail == nil {
 		q.head = b
 	} else {
@@ -66,8 +69,8 @@ func (q *queue) pop() *record {
 	}
 	b := q.head
 	if b.done == len(b.recs) {
-		b = b.next
-		q.head = b
+		q.head, b.next = b.next, nil // a context must not keep later blocks alive
+		b = q.head
 	}
 	r := &b.recs[b.done]
 	b.done++

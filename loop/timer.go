@@ -15,10 +15,10 @@ type Timer struct {
 	index int    // in the heap; -1 when it is not there
 }
 
-// After has fn run on the loop's goroutine when d has passed, at the latest
-// in the order of its priority; it does not block. Timers that are due
-// together run in the order of their deadlines, then of the calls of After.
-// On a loop that has ended the timer never runs.
+// After has fn run on the loop's goroutine: when d has passed it joins the
+// line of its priority. After does not block. Timers that are due together
+// join in the order of their deadlines, then of the calls of After. On a loop
+// that has ended, or was stopped, the timer never runs.
 func (l *Loop) After(d time.Duration, pri Priority, fn func()) *Timer {
 	check(pri, fn)
 	t := &Timer{l: l, when: time.Now().Add(d), pri: pri, fn: fn, index: -1}

@@ -172,3 +172,37 @@ func TestBodyPanicsAndExits(t *testing.T) {
 		}
 	}
 }
+
+// Neither panic is lost when a task and the body panic.
+func TestBodyAndTaskPanic(t *testing.T) {
+	defer func() {
+		p, ok := recover().(*task.PanicError) // raised last, on top of the body's
+		if !ok || p.Value != any(errBoom) {
+			t.Errorf("recovered %v", p)
+		}
+	}()
+	_ = task.Run(t.Context(), nil, func(g *task.Group) error {
+		g.GoLater("", explode)
+		<-g.Context().Done()
+		panic("body")
+	})
+}
+
+func TestErrorTexts(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errBoom)
+	for _, tc := range []struct {
+		err  error
+		want string
+	}{
+		{task.NewBudget(1).Acquire(ctx, 1), "context canceled (boom)"},
+		{&task.TaskError{Err: errBoom}, "boom"},
+		{&task.TaskError{Path: "a > b", Err: errBoom}, "a > b: boom"},
+		{task.Errors{{Path: "a", Err: task.Errors{{Path: "a > b", Err: errBoom}}}}, "a > b: boom"},
+		{task.Errors{{Err: errBoom}, {Err: errBoom}, {Err: errBoom}, {Err: errBoom}, {Err: errBoom}}, "boom; boom; boom; and 2 more errors"},
+	} {
+		if tc.err.Error() != tc.want {
+			t.Errorf("got %q, want %q", tc.err, tc.want)
+		}
+	}
+}

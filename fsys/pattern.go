@@ -64,6 +64,9 @@ type segment struct {
 	deep bool    // "**": any number of components
 	lit  string  // the component itself when toks is nil, else its literal prefix
 	toks []token // what follows lit; nil for a literal component
+	// suffix says that toks is "*" and a literal that can only begin where a
+	// character does.
+	suffix bool
 }
 
 // A token matches a part of a component.
@@ -183,6 +186,9 @@ func (s *segment) match(name string) bool {
 		return false
 	}
 	toks, name := s.toks, name[len(s.lit):]
+	if s.suffix {
+		return strings.HasSuffix(name, toks[1].lit)
+	}
 	var retry []token // what follows the last "*"
 	var retryName string
 	for {
@@ -293,6 +299,7 @@ func compileSegment(text string) (segment, error) {
 		return segment{lit: lit.String()}, nil
 	}
 	flush()
+	s.suffix = len(s.toks) == 2 && s.toks[0].kind == tokStar && s.toks[1].kind == tokLit && utf8.RuneStart(s.toks[1].lit[0])
 	return s, nil
 }
 

@@ -109,9 +109,11 @@ func failure(op, path string, err error) error {
 	if err == nil {
 		return nil
 	}
+	var fe *fault.Error
 	var pe *fs.PathError
 	var le *os.LinkError
 	switch {
+	case errors.As(err, &fe): // chosen already
 	case errors.As(err, &pe):
 		err = pe.Err
 	case errors.As(err, &le):

@@ -117,7 +117,7 @@ func (w *writer) Commit(ctx context.Context) (driver.Entry, error) {
 		}
 	}
 	blob := w.blob.String()
-	if w.blob.Cap() > len(blob)+len(blob)/16 {
+	if w.blob.Cap() > len(blob)+len(blob)/4+32 {
 		blob = strings.Clone(blob) // give back what growing left over
 	}
 	return f.s.commit(blob, len(w.path), w.exclusive)

@@ -25,8 +25,9 @@ Patterns (* ? [a-z] **) work on all of them; quote them, so that the shell leave
 		SilenceErrors:     true,
 		DisableAutoGenTag: true,
 
-		DisableFlagsInUseLine: true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.setUp(cmd) },
+		DisableFlagsInUseLine:      true,
+		SuggestionsMinimumDistance: 2, // typing mistakes
+		PersistentPreRunE:          func(cmd *cobra.Command, _ []string) error { return a.setUp(cmd) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])

@@ -62,6 +62,9 @@ func (t *tracker) event(ev bulk.Event) {
 func (t *tracker) finish(op string, sum bulk.Summary, err error) error {
 	t.end()
 	a := t.app
+	if isBrokenPipe(err) {
+		return err // the reader has had enough: nothing is wrong
+	}
 	a.repeat(&sum)
 	clean := sum.Failed == 0 && sum.Skipped == 0 && sum.Canceled == 0
 	if !a.quiet && (a.ErrTerm && op != "cat" || a.verbose || !clean) {
@@ -71,7 +74,7 @@ func (t *tracker) finish(op string, sum bulk.Summary, err error) error {
 		_ = a.printJSON(newSummaryJSON(op, &sum, err))
 	}
 	var items *bulk.ItemsError
-	if err != nil && sum.Done > 0 && !errors.As(err, &items) && !isBrokenPipe(err) {
+	if err != nil && sum.Done > 0 && !errors.As(err, &items) {
 		return &partError{err}
 	}
 	return err

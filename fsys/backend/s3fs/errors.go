@@ -28,6 +28,7 @@ var kinds = map[string]fault.Kind{
 	"ExpiredToken":          fault.Permission,
 	"InvalidToken":          fault.Permission,
 	"RequestTimeTooSkewed":  fault.Permission,
+	"XAdminUserNotFound":    fault.Permission,
 	"AllAccessDisabled":     fault.Permission,
 	"AccountProblem":        fault.Permission,
 	"InvalidObjectState":    fault.Permission, // archived: to be restored first
@@ -122,12 +123,17 @@ func (r *reply) region(now string) string {
 	return to
 }
 
-// kind classifies the reply.
+// kind classifies the reply. A code that is not known never means absent,
+// whatever its status: some services say 404 of a missing user.
 func (r *reply) kind() fault.Kind {
 	if k, ok := kinds[r.Code]; ok {
 		return k
 	}
-	return httpwire.KindOfStatus(r.status)
+	k := httpwire.KindOfStatus(r.status)
+	if k == fault.NotExist && r.Code != "" {
+		return fault.Invalid
+	}
+	return k
 }
 
 // Error returns what the service said, on one line.
@@ -156,7 +162,7 @@ func (c *client) refused(ctx context.Context, q *request, r *reply) error {
 		Op: q.op, Path: q.path, Kind: r.kind(), Origin: c.host(*c.region.Load()),
 		RetryAfter: httpwire.RetryAfter(r.header), Err: r,
 	}
-	if r.Code == "NoSuchBucket" || e.Kind == fault.NotExist && q.key == "" {
+	if r.Code == "NoSuchBucket" {
 		e.Err = fmt.Errorf("bucket %q does not exist", c.bucket)
 	}
 	if e.Kind == fault.Permission {

@@ -45,3 +45,12 @@ var (
 	EscapePath = escapePath
 	PlainXML   = plainXML
 )
+
+// PutMarker leaves an empty object with a slash at the end of its key.
+func PutMarker(t *testing.T, f *FS, key string) {
+	t.Helper()
+	q := &request{op: "mark", path: key, method: "PUT", key: key, body: []byte{}}
+	if _, err := f.c.call(t.Context(), q, nil); err != nil {
+		t.Fatal(err)
+	}
+}

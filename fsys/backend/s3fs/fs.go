@@ -73,6 +73,10 @@ func (f *FS) Close() error {
 func (f *FS) Stat(ctx context.Context, path string) (driver.Entry, error) {
 	if path == "" {
 		_, err := f.c.call(ctx, &request{op: "stat", method: "HEAD"}, nil)
+		if fault.KindOf(err) == fault.NotExist {
+			// An answer to HEAD does not say what is missing.
+			_, err = f.isDir(ctx, "stat", "")
+		}
 		if err != nil {
 			return driver.Entry{}, err
 		}
@@ -103,9 +107,11 @@ func (f *FS) head(ctx context.Context, op, path, key string, header map[string]s
 // isDir reports whether a key begins with path+"/". For a missing bucket the
 // answer is an error.
 func (f *FS) isDir(ctx context.Context, op, path string) (bool, error) {
-	page, err := f.listPage(ctx, op, path, url.Values{
-		"prefix": {strings.TrimSuffix(path, "/") + "/"}, "max-keys": {"1"},
-	})
+	prefix := ""
+	if path != "" {
+		prefix = strings.TrimSuffix(path, "/") + "/"
+	}
+	page, err := f.listPage(ctx, op, path, url.Values{"prefix": {prefix}, "max-keys": {"1"}})
 	if err != nil {
 		return false, err
 	}

@@ -36,10 +36,16 @@ func (f *FS) Glob(ctx context.Context, pattern string, opts *GlobOptions) iter.S
 			yield(Entry{}, fault.New("glob", f.URL(pattern), fault.Invalid, errors.Unwrap(err)))
 			return
 		}
+		ctx, cancel := context.WithCancel(ctx)
 		w := &walk{ctx: ctx, fs: f, yield: yield, dirOnly: p.dirOnly}
 		if opts != nil {
 			w.opts = *opts
 		}
+		if _, near := f.drv.(driver.LocalPather); !near {
+			w.ahead = &ahead{slots: make(chan struct{}, aheadMax)}
+			defer w.ahead.wg.Wait()
+		}
+		defer cancel()
 		w.run(p)
 	}
 }
@@ -52,6 +58,7 @@ type walk struct {
 	opts    GlobOptions
 	dirOnly bool
 	yield   func(Entry, error) bool
+	ahead   *ahead // nil: one directory after the other
 }
 
 func (w *walk) run(p *pattern) {
@@ -128,9 +135,10 @@ func (w *walk) descend(dir string, segs []segment, top bool) bool {
 	if segs[0].deep {
 		return w.flat(dir, "", segs, top)
 	}
+	q := queue{w: w}
 	for e, err := range w.fs.drv.List(w.ctx, dir, ListOptions{Prefix: segs[0].lit}) {
 		if err != nil {
-			return w.failed(dir, err, top)
+			return q.drain() && w.failed(dir, err, top)
 		}
 		name := below(dir, e.Path)
 		if !segs[0].match(name) || strings.Contains(name, "/") {
@@ -140,11 +148,11 @@ func (w *walk) descend(dir string, segs []segment, top bool) bool {
 			if !w.emit(e) {
 				return false
 			}
-		} else if e.Kind == Dir && !w.descend(e.Path, segs[1:], false) {
+		} else if e.Kind == Dir && !q.add(e.Path, segs[1:]) {
 			return false
 		}
 	}
-	return true
+	return q.drain()
 }
 
 // flat matches segs against one recursive listing below dir.
@@ -202,6 +210,13 @@ func (w *walk) failed(path string, err error, top bool) bool {
 		}
 	}
 	w.yield(Entry{}, w.fs.dress("glob", path, err))
+	return false
+}
+
+// canceled ends the walk when its context has ended: what was walked ahead
+// may be incomplete then.
+func (w *walk) canceled(path string) bool {
+	w.yield(Entry{}, w.fs.dress("glob", path, fault.New("glob", path, fault.KindOf(w.ctx.Err()), context.Cause(w.ctx))))
 	return false
 }
 

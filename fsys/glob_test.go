@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -249,6 +251,61 @@ func TestGlobIsLazy(t *testing.T) {
 	if got := layer.Calls("list"); got > 40 {
 		t.Errorf("%d listings for the first match", got)
 	}
+}
+
+// Directories of a far store are walked at the same time: with a second for
+// each request, 200 directories in two levels take seconds, not minutes.
+func TestGlobLooksAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := memfs.New()
+		f := fsys.New(mem, "mem://t")
+		var want []string
+		for i := range 20 {
+			for j := range 10 {
+				for k := range 3 {
+					want = append(want, fmt.Sprintf("%02d/%d/%d", i, j, k))
+				}
+			}
+		}
+		put(t, f, want...)
+		drv, layer := faultfs.New(mem, &faultfs.Rule{Delay: time.Second})
+		start := time.Now()
+		got, err := glob(fsys.New(drv, "").Glob(t.Context(), "*/*/[0-9]", nil))
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%d matches, %v, want %d", len(got), err, len(want))
+		}
+		if took, lists := time.Since(start), layer.Calls("list"); took > 30*time.Second || lists != 221 {
+			t.Errorf("%d listings took %v", lists, took)
+		}
+	})
+}
+
+// Leaving the loop, or a context that ends, ends what is walked ahead.
+func TestGlobEndsWhatIsAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := memfs.New()
+		f := fsys.New(mem, "mem://t")
+		for i := range 100 {
+			put(t, f, fmt.Sprintf("%02d/a", i), fmt.Sprintf("%02d/b", i))
+		}
+		drv, _ := faultfs.New(mem, &faultfs.Rule{Op: "list", Skip: 10, Delay: time.Hour})
+		slow := fsys.New(drv, "")
+		start := time.Now()
+		for _, err := range slow.Glob(t.Context(), "*/*", nil) {
+			if err != nil {
+				t.Error(err)
+			}
+			break
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if got, err := glob(slow.Glob(ctx, "*/*", nil)); fault.KindOf(err) != fault.Timeout {
+			t.Errorf("%d matches, then %v, want a time-out", len(got), err)
+		}
+		if took := time.Since(start); took != time.Minute {
+			t.Errorf("took %v", took)
+		}
+	})
 }
 
 func TestGlobLeadingSlash(t *testing.T) {

@@ -9,9 +9,9 @@ go build -o "$tmp/leat" ./cmd/leat
 rm -rf docs/manual
 mkdir docs/manual
 "$tmp/leat" --help >docs/manual/leat.txt
-# Cobra's own completion knows all names: commands first, then help topics.
-names() { "$tmp/leat" __complete "$@" '' 2>/dev/null | awk -F'\t' 'NF > 1 { print $1 }'; }
-{ names; names help; } | sort -u | while read -r name; do
-  "$tmp/leat" help "$name" >"docs/manual/$name.txt"
-done
+# The help lists the commands and the topics, each under its heading.
+awk '/^(Commands|Topics)/ { on = 1; next } /^[^ ]/ { on = 0 } on && NF { print $1 }' docs/manual/leat.txt |
+  while read -r name; do
+    "$tmp/leat" help "$name" >"docs/manual/$name.txt"
+  done
 ls docs/manual

@@ -77,6 +77,30 @@ func NewClient(opts *ClientOptions) *Client {
 // Close closes idle connections. Requests under way go on.
 func (c *Client) Close() { c.tr.CloseIdleConnections() }
 
+// readN reads n bytes. Memory grows as they arrive: n is the word of a peer.
+func readN(r io.Reader, n int64) ([]byte, error) {
+	if n <= eagerBytes {
+		data := make([]byte, n)
+		if _, err := io.ReadFull(r, data); err != nil {
+			return nil, short(err)
+		}
+		return data, nil
+	}
+	buf := bytes.NewBuffer(make([]byte, 0, eagerBytes))
+	if _, err := io.CopyN(buf, r, n); err != nil {
+		return nil, short(err)
+	}
+	return buf.Bytes(), nil
+}
+
+// short makes an end that came too early an error.
+func short(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
 // own reports whether addr means the store of this process.
 func (c *Client) own(addr string) bool {
 	return c.opts.Own != nil && (addr == "" || addr == c.opts.OwnAddr)
@@ -93,11 +117,14 @@ func (c *Client) Get(ctx context.Context, addr, key string) ([]byte, error) {
 		return nil, err
 	}
 	defer b.Close()
-	buf := bytes.NewBuffer(make([]byte, 0, min(b.Size(), eagerBytes)+bytes.MinRead))
-	if _, err := buf.ReadFrom(b); err != nil {
+	data, err := readN(b, b.Size())
+	if err == nil {
+		_, err = b.Read(make([]byte, 1)) // the checksum is compared at the end
+	}
+	if err != io.EOF {
 		return nil, err
 	}
-	return buf.Bytes(), nil
+	return data, nil
 }
 
 // Put stores data as the value of key at the peer, in place of any other.
@@ -148,16 +175,12 @@ type request struct {
 	body                        []byte
 }
 
-// fail dresses an error of the request.
+// fail dresses an error of the request. What has no kind came from the
+// connection: refused, broken, or not HTTP.
 func (r *request) fail(err error) error {
 	kind := fault.KindOf(err)
-	var opErr *net.OpError
-	switch {
-	case kind != fault.Unknown:
-	case errors.As(err, &opErr), errors.Is(err, io.EOF):
+	if kind == fault.Unknown {
 		kind = fault.Unavailable
-	case strings.Contains(err.Error(), "server closed idle connection"), strings.Contains(err.Error(), "malformed HTTP"):
-		kind = fault.Unavailable // net/http has no type for them
 	}
 	e := fault.New(r.op, r.key, kind, err)
 	e.Origin = r.addr

@@ -2,7 +2,6 @@ package peer
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"sync"
 
 	"github.com/leat-dev/leat/fault"
 )
@@ -137,6 +137,15 @@ func (b *Body) Read(p []byte) (int, error) {
 	return 0, b.err
 }
 
+// WriteTo implements [io.WriterTo] with a buffer that is worth a system call.
+func (b *Body) WriteTo(w io.Writer) (int64, error) {
+	buf := bodyBuffers.Get().(*[]byte)
+	defer bodyBuffers.Put(buf)
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{b}, *buf)
+}
+
+var bodyBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
+
 // finish checks the whole.
 func (b *Body) finish() error {
 	if b.sum != b.want {
@@ -149,10 +158,7 @@ func (b *Body) finish() error {
 func (b *Body) resume(err error) error {
 	b.body.Close()
 	b.body = nil
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	err = b.req.fail(err)
+	err = b.req.fail(short(err))
 	if b.req.addr == "" || !again(err) || b.ctx.Err() != nil {
 		return err
 	}
@@ -179,9 +185,9 @@ func (b *Body) Close() error {
 func (c *Client) GetMany(ctx context.Context, addr string, keys []string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for len(keys) > 0 {
-			n, bytes := 0, 0
-			for n < len(keys) && n < maxFetchKeys && bytes+len(keys[n])+4 <= maxFetchBytes {
-				bytes += len(keys[n]) + 4
+			n, size := 0, 0
+			for n < len(keys) && n < maxFetchKeys && size+len(keys[n])+4 <= maxFetchBytes {
+				size += len(keys[n]) + 4
 				n++
 			}
 			n = max(n, 1)
@@ -276,15 +282,11 @@ func readValue(in *bufio.Reader, req *request, index uint32) (data []byte, value
 	case f.status != statusOK:
 		return nil, bad(fault.Unavailable, "the peer cannot read the value"), nil
 	}
-	buf := bytes.NewBuffer(make([]byte, 0, min(int64(f.size), eagerBytes)))
-	if _, err := io.CopyN(buf, in, int64(f.size)); err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
+	if data, err = readN(in, int64(f.size)); err != nil {
 		return nil, nil, err
 	}
-	if crc32.Checksum(buf.Bytes(), castagnoli) != f.sum {
+	if crc32.Checksum(data, castagnoli) != f.sum {
 		return nil, bad(fault.Corrupt, "the checksum of the value is wrong"), nil
 	}
-	return buf.Bytes(), nil, nil
+	return data, nil, nil
 }

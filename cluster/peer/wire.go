@@ -119,10 +119,7 @@ func (f frame) append(b []byte) []byte {
 func readFrame(r io.Reader) (frame, error) {
 	var b [frameBytes]byte
 	if _, err := io.ReadFull(r, b[:]); err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		return frame{}, err
+		return frame{}, short(err)
 	}
 	return frame{
 		index:  binary.LittleEndian.Uint32(b[:]),

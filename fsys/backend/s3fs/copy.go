@@ -3,6 +3,7 @@ package s3fs
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -45,10 +46,20 @@ func (f *FS) Copy(ctx context.Context, src, dst string) (driver.Entry, error) {
 	}
 	var result copyResult
 	q := &request{op: "copy", path: src, method: "PUT", key: dst, header: f.copySource(from), once: true}
-	if _, err := f.c.call(ctx, q, &result); err != nil {
+	if err := f.copyCall(ctx, q, &result); err != nil {
 		return driver.Entry{}, err
 	}
 	return driver.Entry{Path: dst, Kind: driver.File, Size: from.Size, ModTime: result.LastModified, Version: version(result.ETag)}, nil
+}
+
+// copyCall sends a request to copy, whose answer is a success only when it
+// says what was copied.
+func (f *FS) copyCall(ctx context.Context, q *request, result *copyResult) error {
+	_, err := f.c.call(ctx, q, result)
+	if err == nil && result.ETag == "" {
+		err = &fault.Error{Op: q.op, Path: q.path, Kind: fault.Unavailable, Err: errors.New("the service did not say that it copied anything")}
+	}
+	return err
 }
 
 // copySource returns the headers that name what is copied.
@@ -94,8 +105,7 @@ func (u *upload) copyPart(ctx context.Context, number int, from driver.Entry, fi
 	q.header["X-Amz-Copy-Source-Range"] = fmt.Sprintf("bytes=%d-%d", first, last)
 	var result copyResult
 	err := u.f.retry(ctx, false, func() error {
-		_, err := u.f.c.call(ctx, q, &result)
-		return err
+		return u.f.copyCall(ctx, q, &result)
 	})
 	if err != nil {
 		return err

@@ -97,6 +97,13 @@ func (f *FS) Stat(ctx context.Context, path string) (driver.Entry, error) {
 // head asks for the headers of an object; path is for the error.
 func (f *FS) head(ctx context.Context, op, path, key string, header map[string]string) (driver.Entry, error) {
 	resp, err := f.c.do(ctx, &request{op: op, path: path, method: "HEAD", key: key, header: header})
+	if hasStatus(err, http.StatusBadRequest) {
+		// An answer to HEAD does not say what was bad: a token that has
+		// expired, say. Another request does.
+		if _, why := f.isDir(ctx, op, path); why != nil {
+			err = why
+		}
+	}
 	if err != nil {
 		return driver.Entry{}, err
 	}

@@ -2,6 +2,7 @@ package s3fs
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"iter"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 
 // A page is one answer to ListObjectsV2.
 type page struct {
+	XMLName               xml.Name `xml:"ListBucketResult"`
 	IsTruncated           bool
 	NextContinuationToken string
 	EncodingType          string

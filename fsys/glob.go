@@ -92,6 +92,9 @@ func (w *walk) exact(path string) {
 	if err == nil && e.Kind == Dir && !w.accept(e) {
 		err = fault.New("glob", path, fault.IsDir, nil)
 	}
+	if err != nil {
+		e = Entry{}
+	}
 	w.yield(e, w.fs.dress("glob", path, err))
 }
 
@@ -99,7 +102,10 @@ func (w *walk) exact(path string) {
 // of the same name.
 func (w *walk) asDir(path string) (Entry, error) {
 	for _, err := range w.fs.drv.List(w.ctx, path, ListOptions{}) {
-		return Entry{Path: path, Kind: Dir}, err
+		if err != nil {
+			return Entry{}, err
+		}
+		return Entry{Path: path, Kind: Dir, Size: -1}, nil
 	}
 	return Entry{}, fault.New("glob", path, fault.NotExist, errors.New("not a directory"))
 }
@@ -184,7 +190,7 @@ func (w *walk) parents(dir, prev string, e Entry, segs []segment) bool {
 		if e.Path[i] != '/' || strings.HasPrefix(prev, e.Path[:i+1]) {
 			continue
 		}
-		d := Entry{Path: e.Path[:i], Kind: Dir}
+		d := Entry{Path: e.Path[:i], Kind: Dir, Size: -1}
 		if matchSegments(segs, below(dir, d.Path), false) && !w.yield(d, nil) {
 			return false
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/leat-dev/leat/fsys"
+	"github.com/leat-dev/leat/fsys/backend/httpfs"
 	"github.com/leat-dev/leat/fsys/backend/localfs"
 	"github.com/leat-dev/leat/fsys/backend/memfs"
 	"github.com/leat-dev/leat/fsys/backend/s3fs"
@@ -16,6 +17,8 @@ import (
 type Options struct {
 	// Local is for local files.
 	Local *localfs.Options
+	// HTTP is for all web servers.
+	HTTP *httpfs.Options
 	// S3 is for all buckets.
 	S3 *s3fs.Options
 	// Retry is for the stores behind a network.
@@ -29,11 +32,12 @@ func Mux(opts *Options) *fsys.Mux {
 	if opts != nil {
 		o = *opts
 	}
-	local := localfs.Backend(o.Local)
+	local, web := localfs.Backend(o.Local), retrying(httpfs.Backend(o.HTTP), o.Retry)
 	return fsys.NewMux(map[string]fsys.Backend{
 		"": local, "file": local,
-		"mem": memfs.Backend(),
-		"s3":  retrying(s3fs.Backend(o.S3), o.Retry),
+		"mem":  memfs.Backend(),
+		"http": web, "https": web,
+		"s3": retrying(s3fs.Backend(o.S3), o.Retry),
 	})
 }
 

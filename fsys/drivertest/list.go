@@ -65,6 +65,8 @@ func (s *suite) checkEntries(t *testing.T) {
 		switch {
 		case err != nil:
 			t.Errorf("stat of listed %q: %v", e.Path, err)
+		case e.Kind == driver.Dir && (e.Size != -1 || st.Size != -1):
+			t.Errorf("directory %q has %d bytes when listed and %d by itself, want -1", e.Path, e.Size, st.Size)
 		case st.Kind != e.Kind:
 			t.Errorf("%q is listed as %v, and is a %v", e.Path, e.Kind, st.Kind)
 		case e.Kind == driver.File && e.Size >= 0 && e.Size != st.Size:

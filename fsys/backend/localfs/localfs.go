@@ -124,7 +124,7 @@ func failure(op, path string, err error) error {
 
 // entry describes what info says about path.
 func entry(path string, info fs.FileInfo) driver.Entry {
-	e := driver.Entry{Path: path, ModTime: info.ModTime()}
+	e := driver.Entry{Path: path, Size: -1, ModTime: info.ModTime()}
 	switch mode := info.Mode(); {
 	case mode.IsRegular():
 		e.Kind, e.Size, e.Version = driver.File, info.Size(), version(info)

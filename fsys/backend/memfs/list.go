@@ -89,7 +89,7 @@ func (l *lister) one(o *object, path string, yield func(driver.Entry, error) boo
 			if d+"/" <= l.opts.After {
 				return true
 			}
-			return yield(driver.Entry{Path: d, Kind: driver.Dir}, nil)
+			return yield(driver.Entry{Path: d, Kind: driver.Dir, Size: -1}, nil)
 		}
 	}
 	if path == l.opts.After {

@@ -111,7 +111,7 @@ func (f *FS) Stat(ctx context.Context, path string) (driver.Entry, error) {
 		return entry(&o), nil
 	}
 	if f.s.isDir(path) {
-		return driver.Entry{Path: path, Kind: driver.Dir}, nil
+		return driver.Entry{Path: path, Kind: driver.Dir, Size: -1}, nil
 	}
 	return driver.Entry{}, fault.New("stat", path, fault.NotExist, nil)
 }

@@ -45,7 +45,7 @@ var Table = []Row{
 	{Package: "cluster/peer", Own: []string{"task", "fault"}},
 	{Package: "cluster/work", Own: []string{"cluster/peer", "sched", "fsys", "fsys/driver", "task", "fault"},
 		Outside: []string{"github.com/fxamacker/cbor/v2"}},
-	{Package: "cluster", Own: []string{"cluster/work", "cluster/peer", "sched", "bulk", "fsys", "fsys/driver", "loop", "task", "fault"},
+	{Package: "cluster", Own: []string{"cluster/work", "cluster/peer", "internal/natsd", "sched", "bulk", "fsys", "fsys/driver", "loop", "task", "fault"},
 		Outside: []string{"github.com/nats-io/nats.go", "github.com/fxamacker/cbor/v2"}},
 	{Package: "internal/testenv", Own: []string{"fault"}},
 	{Package: "internal/lint"},

@@ -294,7 +294,8 @@ func TestSummaryKeepsFirstErrors(t *testing.T) {
 	}
 }
 
-// Directory markers of object stores have no place among local files.
+// Directory markers of object stores have no place among local files. What
+// only looks like one, but holds something, must not get lost silently.
 func TestCopySkipsMarkers(t *testing.T) {
 	w := newWorld(t)
 	dir := t.TempDir()
@@ -303,6 +304,11 @@ func TestCopySkipsMarkers(t *testing.T) {
 	sum, _, err := w.copyTree(t.Context(), "mem://s/t/", dir+"/u", bulk.Options{})
 	if err != nil || sum.Done != 1 || sum.Skipped != 1 {
 		t.Errorf("%+v, %v", sum, err)
+	}
+	w.seed("mem://s/t/m/")
+	sum, _, err = w.copyTree(t.Context(), "mem://s/t/", dir+"/v", bulk.Options{})
+	if err == nil || sum.Done != 1 || sum.Failed != 1 {
+		t.Errorf("a marker with content: %+v, %v", sum, err)
 	}
 }
 

@@ -341,7 +341,7 @@ func (p *copyPlan) step(s *source, e fsys.Entry, dir, to string) Step {
 	}
 	if e.Kind == fsys.Other {
 		st.Skip = "neither an object nor a directory"
-	} else if _, local := p.dst.FS.LocalPath(""); local && strings.HasSuffix(e.Path, "/") {
+	} else if _, local := p.dst.FS.LocalPath(""); local && e.Size == 0 && strings.HasSuffix(e.Path, "/") {
 		st.Skip = "marks a directory"
 	}
 	return st

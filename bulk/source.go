@@ -186,41 +186,49 @@ func errNoMatch(op string, s *source) error {
 // Expand yields the objects that args name, in the order of the arguments
 // and of the matches. An argument without wildcards is yielded unseen, with
 // a zero Entry, so that nothing waits for it; a pattern that matches nothing
-// is an error of kind [fault.NotExist]. raw takes wildcard characters as
-// part of the name. An error is the last pair.
+// is an error of kind [fault.NotExist]. Arguments that cannot be right are an
+// error before the first object. raw takes wildcard characters as part of
+// the name. An error is the last pair.
 func Expand(ctx context.Context, mux *fsys.Mux, args []string, raw bool) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
-		for _, arg := range args {
-			s, err := resolve(ctx, mux, arg, raw)
+		srcs := make([]source, len(args))
+		for i, arg := range args {
+			var err error
+			if srcs[i], err = resolve(ctx, mux, arg, raw); err == nil && srcs[i].slash {
+				err = fault.New("expand", arg, fault.IsDir, nil)
+			}
 			if err != nil {
 				yield(Object{}, err)
 				return
 			}
-			if s.slash {
-				yield(Object{}, fault.New("expand", arg, fault.IsDir, nil))
-				return
-			}
-			if !s.wild {
-				if !yield(s.Object, nil) {
-					return
-				}
-				continue
-			}
-			n := 0
-			for e, err := range s.FS.Glob(ctx, s.pattern, nil) {
-				if err != nil {
-					yield(Object{}, err)
-					return
-				}
-				n++
-				if !yield(Object{Ref{s.FS, e.Path}, e}, nil) {
-					return
-				}
-			}
-			if n == 0 {
-				yield(Object{}, errNoMatch("expand", &s))
+		}
+		for i := range srcs {
+			if !srcs[i].expand(ctx, yield) {
 				return
 			}
 		}
 	}
+}
+
+// expand yields the objects of one source; false ends the sequence.
+func (s *source) expand(ctx context.Context, yield func(Object, error) bool) bool {
+	if !s.wild {
+		return yield(s.Object, nil)
+	}
+	n := 0
+	for e, err := range s.FS.Glob(ctx, s.pattern, nil) {
+		if err != nil {
+			yield(Object{}, err)
+			return false
+		}
+		n++
+		if !yield(Object{Ref{s.FS, e.Path}, e}, nil) {
+			return false
+		}
+	}
+	if n == 0 {
+		yield(Object{}, errNoMatch("expand", s))
+		return false
+	}
+	return true
 }

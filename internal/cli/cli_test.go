@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -119,9 +120,13 @@ var oddNames = []string{
 	strings.Repeat("d/", 50) + strings.Repeat("k", 200),
 }
 
-// oddCmd is "odd DIR": files with odd names, each with its name as content.
+// oddCmd is "odd DIR [utf8]": files with odd names, each with its name as
+// content; with utf8 only those whose names are text.
 func oddCmd(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range oddNames {
+		if len(args) > 1 && !utf8.ValidString(name) {
+			continue
+		}
 		file := filepath.Join(ts.MkAbs(args[0]), name)
 		ts.Check(os.MkdirAll(filepath.Dir(file), 0o700))
 		ts.Check(os.WriteFile(file, []byte(name), 0o600))

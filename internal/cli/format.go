@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -51,31 +52,33 @@ func parseSize(text string) (int64, error) {
 	digits := strings.TrimRight(lower, "bikmgtp ")
 	unit := strings.TrimSpace(lower[len(digits):])
 	n, err := strconv.ParseFloat(digits, 64)
-	if err != nil || n < 0 {
+	if err != nil || strings.Trim(digits, "0123456789.") != "" {
 		return 0, fmt.Errorf("%q is no size; write 4096, 64k, 1.5MiB or 2GB", text)
 	}
-	if unit == "" || unit == "b" {
-		return int64(n), nil
-	}
-	power := strings.IndexByte("kmgtp", unit[0]) + 1
-	step := 1024.0
-	switch unit[1:] {
-	case "", "ib":
-	case "b":
-		step = 1000
-	default:
-		power = 0
-	}
-	if power == 0 {
+	factor, ok := unitFactor(unit)
+	if !ok {
 		return 0, fmt.Errorf("%q is no size; the units are k, m, g, t and p", text)
 	}
-	for range power {
-		n *= step
-	}
+	n *= factor
 	if n >= 1<<63 {
 		return 0, fmt.Errorf("%q is more than 8 EiB", text)
 	}
 	return int64(n), nil
+}
+
+// unitFactor returns the number of bytes of a unit in lower case.
+func unitFactor(unit string) (factor float64, ok bool) {
+	if unit == "" || unit == "b" {
+		return 1, true
+	}
+	power := strings.IndexByte("kmgtp", unit[0]) + 1
+	switch unit[1:] {
+	case "", "ib":
+		return math.Pow(1024, float64(power)), power > 0
+	case "b":
+		return math.Pow(1000, float64(power)), power > 0
+	}
+	return 0, false
 }
 
 // took writes a duration in two or three digits.

@@ -58,7 +58,7 @@ func hintForOne(err error) string {
 	errors.As(err, &e)
 	s3 := e != nil && strings.HasPrefix(e.Path, "s3:")
 	switch kind := fault.KindOf(err); {
-	case kind == fault.IsDir:
+	case kind == fault.IsDir && e != nil && (e.Op == "copy" || e.Op == "remove"):
 		return "-R takes directories with all that is in them"
 	case kind == fault.Permission && s3:
 		return "credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the profile that AWS_PROFILE names"

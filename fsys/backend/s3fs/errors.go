@@ -1,6 +1,7 @@
 package s3fs
 
 import (
+	"bytes"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -77,7 +78,6 @@ var kinds = map[string]fault.Kind{
 
 // A reply is an answer that is not a success.
 type reply struct {
-	XMLName   xml.Name
 	Code      string
 	Message   string
 	Region    string
@@ -102,14 +102,30 @@ func readReply(resp *http.Response) *reply {
 // parseReply reads an XML error. Code is empty when body is none.
 func parseReply(resp *http.Response, body []byte) *reply {
 	r := &reply{}
-	if err := xml.Unmarshal(body, r); err != nil || r.XMLName.Local != "Error" {
-		*r = reply{}
+	if rootOf(body) == "Error" {
+		if err := xml.Unmarshal(body, r); err != nil {
+			*r = reply{Code: "InternalError", Message: "half an error message"}
+		}
 	}
 	r.status, r.header = resp.StatusCode, resp.Header
 	if r.RequestID == "" {
 		r.RequestID = resp.Header.Get("X-Amz-Request-Id")
 	}
 	return r
+}
+
+// rootOf returns the name of the first element of a document, or "".
+func rootOf(body []byte) string {
+	d := xml.NewDecoder(bytes.NewReader(body))
+	for {
+		t, err := d.Token()
+		if err != nil {
+			return ""
+		}
+		if e, ok := t.(xml.StartElement); ok {
+			return e.Name.Local
+		}
+	}
 }
 
 // region returns the region that a reply sends to, if that is another one.

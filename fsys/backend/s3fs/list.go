@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/leat-dev/leat/fault"
@@ -101,11 +102,14 @@ func sortKey(e driver.Entry) string {
 	return e.Path
 }
 
-// List yields what is below dir, 1,000 entries a request. The next page is
-// asked for when the loop has used up the one before.
+// List yields what is below dir, 1,000 entries a request. From the second
+// page on, the next page is asked for while the loop uses the one before.
 func (f *FS) List(ctx context.Context, dir string, opts driver.ListOptions) iter.Seq2[driver.Entry, error] {
 	return func(yield func(driver.Entry, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
 		l := lister{f: f, ctx: ctx, dir: dir, opts: opts}
+		defer l.ahead.Wait()
+		defer cancel()
 		if err := l.run(func(e driver.Entry) bool { return yield(e, nil) }); err != nil {
 			yield(driver.Entry{}, err)
 		}
@@ -114,54 +118,107 @@ func (f *FS) List(ctx context.Context, dir string, opts driver.ListOptions) iter
 
 // A lister is one listing under way.
 type lister struct {
-	f    *FS
-	ctx  context.Context // of this one listing
-	dir  string
-	opts driver.ListOptions
-	any  bool // the directory is known to exist
+	f     *FS
+	ctx   context.Context // of this one listing
+	dir   string
+	opts  driver.ListOptions
+	base  string // prefix of all that is below dir
+	any   bool   // the directory is known to exist
+	ahead sync.WaitGroup
 }
 
 // run passes the entries to yield until that returns false.
 func (l *lister) run(yield func(driver.Entry) bool) error {
-	base := ""
 	if l.dir != "" {
-		base = l.dir + "/"
+		l.base = l.dir + "/"
 	}
-	query := url.Values{"prefix": {base + l.opts.Prefix}}
-	if !l.opts.Recursive {
-		query.Set("delimiter", "/")
-	}
-	if l.opts.After != "" && l.opts.After > base {
-		query.Set("start-after", l.opts.After)
-	}
-	if err := checkKey(base + l.opts.Prefix); err != nil {
+	if err := checkKey(l.base + l.opts.Prefix); err != nil {
 		return &fault.Error{Op: "list", Path: l.dir, Kind: fault.Invalid, Err: err}
 	}
-	for {
-		p, err := l.f.listPage(l.ctx, "list", l.dir, query)
+	next := l.fetch(l.first())
+	for n := 0; next != nil; n++ {
+		p, err := next()
 		if err != nil {
 			return err
 		}
-		for e := range p.entries() {
-			l.any = true
-			// The directory's own marker is not below it.
-			if sortKey(e) == base || sortKey(e) <= l.opts.After {
-				continue
-			}
-			if !yield(e) {
-				return nil
-			}
+		query, err := l.after(p)
+		if err != nil {
+			return err
 		}
-		if !p.IsTruncated {
-			break
+		next = nil
+		if query != nil && n == 0 {
+			next = l.fetch(query)
+		} else if query != nil {
+			next = l.fetchAhead(query)
 		}
-		if p.NextContinuationToken == "" {
-			return &fault.Error{Op: "list", Path: l.dir, Kind: fault.Corrupt, Err: errors.New("the service says there is more, but not how to get it")}
+		if !l.pass(p, yield) {
+			return nil
 		}
-		query.Del("start-after")
-		query.Set("continuation-token", p.NextContinuationToken)
 	}
 	return l.exists()
+}
+
+// first returns the query for the first page.
+func (l *lister) first() url.Values {
+	query := url.Values{"prefix": {l.base + l.opts.Prefix}}
+	if !l.opts.Recursive {
+		query.Set("delimiter", "/")
+	}
+	if l.opts.After > l.base {
+		query.Set("start-after", l.opts.After)
+	}
+	return query
+}
+
+// after returns the query for the page after p, or nil.
+func (l *lister) after(p *page) (url.Values, error) {
+	if !p.IsTruncated {
+		return nil, nil
+	}
+	if p.NextContinuationToken == "" {
+		err := errors.New("the service says there is more, but not how to get it")
+		return nil, &fault.Error{Op: "list", Path: l.dir, Kind: fault.Corrupt, Err: err}
+	}
+	query := l.first()
+	query.Del("start-after")
+	query.Set("continuation-token", p.NextContinuationToken)
+	return query, nil
+}
+
+// pass hands the entries of p on. It returns false when the loop was left.
+func (l *lister) pass(p *page, yield func(driver.Entry) bool) bool {
+	for e := range p.entries() {
+		l.any = true
+		// The directory's own marker is not below it.
+		if key := sortKey(e); key == l.base || key <= l.opts.After {
+			continue
+		}
+		if !yield(e) {
+			return false
+		}
+	}
+	return true
+}
+
+// fetch returns a function that gets a page.
+func (l *lister) fetch(query url.Values) func() (*page, error) {
+	return func() (*page, error) { return l.f.listPage(l.ctx, "list", l.dir, query) }
+}
+
+// fetchAhead is fetch begun already.
+func (l *lister) fetchAhead(query url.Values) func() (*page, error) {
+	var p *page
+	var err error
+	done := make(chan struct{})
+	// Owned by the listing, which waits for it before it ends.
+	l.ahead.Go(func() {
+		defer close(done)
+		p, err = l.fetch(query)()
+	})
+	return func() (*page, error) {
+		<-done // ends with the context
+		return p, err
+	}
 }
 
 // exists makes an absent directory an error once nothing was found in it.

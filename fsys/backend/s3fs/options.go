@@ -154,7 +154,7 @@ func checkBucket(name string) error {
 	}
 	for _, c := range []byte(name) {
 		if !isUnreserved(c) && c != ':' {
-			return fmt.Errorf("%q cannot be a bucket: its name may hold only letters, digits and -._~:", name)
+			return fmt.Errorf("%q cannot be a bucket: only letters, digits and the signs -._~: may be in its name", name)
 		}
 	}
 	return nil

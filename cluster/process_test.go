@@ -1,0 +1,3 @@
+package cluster_test
+
+func runHelper() bool { return false }

@@ -110,7 +110,12 @@ func (c *client) call(ctx context.Context, q *request, out any) (http.Header, er
 	if r := parseReply(resp, body); r.Code != "" {
 		return nil, c.refused(ctx, q, r)
 	}
-	if err := xml.Unmarshal(body, out); err != nil {
+	if own, ok := out.(interface{ unmarshalReply([]byte) error }); ok {
+		err = own.unmarshalReply(body)
+	} else {
+		err = xml.Unmarshal(body, out)
+	}
+	if err != nil {
 		err = fmt.Errorf("answer is not the XML of S3; is the endpoint an S3 service? %w", err)
 		return nil, &fault.Error{Op: q.op, Path: q.path, Kind: fault.Unavailable, Origin: c.host(*c.region.Load()), Err: err}
 	}

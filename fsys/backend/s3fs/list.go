@@ -20,13 +20,24 @@ type page struct {
 	IsTruncated           bool
 	NextContinuationToken string
 	EncodingType          string
-	Contents              []struct {
-		Key          string
-		LastModified time.Time
-		ETag         string
-		Size         int64
+	Contents              []object
+	CommonPrefixes        []struct{ Prefix string }
+}
+
+type object struct {
+	Key          string
+	LastModified time.Time
+	ETag         string
+	Size         int64
+}
+
+// unmarshalReply reads a page; see [client.call].
+func (p *page) unmarshalReply(body []byte) error {
+	if scanned, ok := scanPage(body); ok {
+		*p = *scanned
+		return nil
 	}
-	CommonPrefixes []struct{ Prefix string }
+	return xml.Unmarshal(body, p)
 }
 
 // listPage asks for one page. Keys come escaped, because XML cannot hold all

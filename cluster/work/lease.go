@@ -23,7 +23,7 @@ const lazyChunk = 256
 // succeeded is in the final report, as ranges, with the key of the partial
 // that they are folded into.
 func (r *Runner) Run(ctx context.Context, l *sched.Lease, emit func(*sched.Done)) {
-	run := &leaseRun{r: r, lease: l, rep: newReporter(l, emit)}
+	run := &leaseRun{ctx: ctx, r: r, lease: l, rep: newReporter(l, emit)}
 	p, err := r.plan(ctx, l.Spec)
 	if err == nil {
 		err = checkLease(l)
@@ -55,6 +55,7 @@ func checkLease(l *sched.Lease) error {
 
 // A leaseRun is a lease that is being carried out.
 type leaseRun struct {
+	ctx    context.Context // of Run; folds outlive the tasks that make them
 	r      *Runner
 	lease  *sched.Lease
 	plan   *plan
@@ -196,7 +197,7 @@ func (l *leaseRun) ended(ctx context.Context, u unit, o outcome, err error) {
 	case err != nil:
 		l.rep.failure(sched.Failure{Range: u.rg, Name: nameBytes(&l.lease.Names, u.first), Problem: problem(err)})
 	case l.reduce:
-		l.fold(ctx, u, o.value)
+		l.fold(u, o.value)
 	default:
 		l.rep.item(sched.Item{Range: u.rg, Name: nameBytes(&l.lease.Names, u.first),
 			Value: o.value, Key: o.key, Size: o.size})
@@ -205,8 +206,8 @@ func (l *leaseRun) ended(ctx context.Context, u unit, o outcome, err error) {
 
 // fold puts a result into a fold that nobody uses, so that folding is as
 // parallel as the tasks are.
-func (l *leaseRun) fold(ctx context.Context, u unit, value []byte) {
-	f, err := l.takeFold(ctx)
+func (l *leaseRun) fold(u unit, value []byte) {
+	f, err := l.takeFold()
 	if err == nil {
 		name := string(nameBytes(&l.lease.Names, u.first))
 		err = f.Add(u.rg.From, name, value)
@@ -223,7 +224,7 @@ func (l *leaseRun) fold(ctx context.Context, u unit, value []byte) {
 	l.folded.Add(u.rg)
 }
 
-func (l *leaseRun) takeFold(ctx context.Context) (Fold, error) {
+func (l *leaseRun) takeFold() (Fold, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n := len(l.free); n > 0 {
@@ -231,7 +232,7 @@ func (l *leaseRun) takeFold(ctx context.Context) (Fold, error) {
 		l.free = l.free[:n-1]
 		return f, nil
 	}
-	f, err := l.r.newFold(ctx, l.plan.spec)
+	f, err := l.r.newFold(l.ctx, l.plan.spec)
 	if err != nil {
 		return nil, err
 	}
@@ -269,16 +270,8 @@ func (l *leaseRun) encode(ctx context.Context) (*sched.Partial, error) {
 		return nil, err
 	}
 	defer l.r.slots.Release(1)
-	f, err := l.r.newFold(ctx, l.plan.spec)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	for i, other := range l.folds {
-		if i == 0 {
-			f, l.folds[0] = other, f // both are closed
-			continue
-		}
+	f := l.folds[0]
+	for _, other := range l.folds[1:] {
 		if err := absorb(f, other, l.r.opts.TempDir); err != nil {
 			return nil, err
 		}

@@ -17,7 +17,9 @@ import (
 const (
 	// killAfter is how long a process group has to end after it was asked
 	// to, and how long it has to close its output after its leader ended.
-	killAfter   = 2 * time.Second
+	killAfter = 2 * time.Second
+	// goneAfter is how long a killed process may take to be gone.
+	goneAfter   = 200 * time.Millisecond
 	stderrBytes = 4 << 10
 )
 
@@ -128,9 +130,14 @@ func (x *execution) start(r *Runner, cmd *exec.Cmd) (err error) {
 }
 
 func invalidStart(p *process, err error) error {
+	if p.dir != "" {
+		if _, dirErr := os.Stat(p.dir); dirErr != nil {
+			return fault.New("run", p.argv[0], fault.Invalid, fmt.Errorf("the directory to run in: %w", dirErr))
+		}
+	}
 	kind := fault.KindOf(err)
 	if kind == fault.Unknown || kind == fault.NotExist {
-		kind = fault.Invalid // the directory, or the interpreter of a script
+		kind = fault.Invalid // such as a script whose interpreter is absent
 	}
 	return fault.New("run", p.argv[0], kind, err)
 }
@@ -224,6 +231,9 @@ func (x *execution) wait(ctx context.Context, cmd *exec.Cmd) error {
 	case <-ctx.Done():
 		verdict = context.Cause(ctx)
 	case <-x.broke:
+		// Not asked to end but killed: a command that tidies up when asked
+		// could take the half of its input for the whole.
+		killGroup(cmd)
 		verdict = x.brokeErr
 	}
 	if reap == nil {
@@ -231,6 +241,7 @@ func (x *execution) wait(ctx context.Context, cmd *exec.Cmd) error {
 	}
 	killGroup(cmd) // whatever is left of it
 	err := reap()
+	x.outputGone()
 	if x.p.stopStdin != nil {
 		x.p.stopStdin()
 	}
@@ -288,6 +299,17 @@ func (x *execution) terminate(cmd *exec.Cmd, exited <-chan func() error) func() 
 		if exited == nil && output == nil {
 			return reap
 		}
+	}
+}
+
+// outputGone waits until those killed last have let go of the output, which
+// shows that they are gone. Processes that left the group may keep it.
+func (x *execution) outputGone() {
+	timer := time.NewTimer(goneAfter)
+	defer timer.Stop()
+	select {
+	case <-x.output:
+	case <-timer.C:
 	}
 }
 

@@ -6,12 +6,13 @@
 // relative to it, without a leading "/". On Windows the default root is
 // empty and a path begins with its volume: "C:/dir/file".
 //
-// A write goes to a temporary file named ".leat-tmp-*" in the directory of
-// the target, and Commit renames it; for [driver.CreateOptions].Exclusive it
-// links it, which fails when the target is there. Such names are not listed
-// and not accepted elsewhere. A file that is replaced keeps its permission
-// bits. Parents are made on Create, and on Abort those that were made are
-// removed again. By default nothing is flushed to the disk: after a crash of
+// A write goes to a new file in the directory of the target: one without a
+// name where Linux and the disk can (it vanishes with the process, however
+// that ends), else one named ".leat-tmp-*". Commit renames it, or links it,
+// which is atomic too and fails when the target is there. Names of that form
+// are not listed and not accepted. A file that is replaced keeps its
+// permission bits. Parents are made on Create, and on Abort those that were
+// made are removed again. By default nothing is flushed to the disk: after a crash of
 // the machine a new file may be empty or absent; see [Options].
 //
 // # Rules

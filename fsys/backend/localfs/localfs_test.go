@@ -92,23 +92,6 @@ func TestLongComponentIsInvalid(t *testing.T) {
 	}
 }
 
-func TestTempFilesAreHidden(t *testing.T) {
-	f, root := local(t)
-	w, err := f.Create(t.Context(), "d/f", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Abort()
-	if left := temps(t, root); len(left) != 1 {
-		t.Errorf("temporary files: %q, want one", left)
-	}
-	for e, err := range f.List(t.Context(), "", &fsys.ListOptions{Recursive: true}) {
-		if err != nil || e.Path != "d" {
-			t.Errorf("listed %q, %v", e.Path, err)
-		}
-	}
-}
-
 func TestReplacingKeepsMode(t *testing.T) {
 	f, root := local(t)
 	script := filepath.Join(root, "script")

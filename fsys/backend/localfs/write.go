@@ -71,6 +71,7 @@ type writer struct {
 	mode      fs.FileMode // of the file that is replaced, or 0
 	exclusive bool
 	temp      *os.File // nil after Commit or Abort
+	unnamed   bool     // temp has no name yet
 	made      []string // directories made for it, outermost first
 }
 
@@ -80,24 +81,36 @@ const createTries = 100
 
 // openTemp makes the parents and the temporary file.
 func (w *writer) openTemp() error {
-	dir := filepath.Dir(w.name)
-	for try := 0; ; try++ {
-		temp := filepath.Join(dir, tempPrefix+strconv.FormatUint(rand.Uint64(), 36))
-		file, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-		switch {
-		case err == nil:
-			w.temp = file
-			return nil
-		case try == createTries:
-			w.unmake()
+	err := w.inDir(func() (err error) {
+		w.temp, err = openUnnamed(filepath.Dir(w.name))
+		w.unnamed = err == nil
+		return err
+	})
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = w.inDir(func() (err error) {
+			w.temp, err = os.OpenFile(w.tempName(), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 			return err
-		case errors.Is(err, fs.ErrNotExist):
-			if err := w.mkdir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				w.unmake()
-				return err
-			}
-		case !errors.Is(err, fs.ErrExist):
-			w.unmake()
+		})
+	}
+	if err != nil {
+		w.unmake()
+	}
+	return err
+}
+
+// tempName returns a new name beside the target.
+func (w *writer) tempName() string {
+	return filepath.Join(filepath.Dir(w.name), tempPrefix+strconv.FormatUint(rand.Uint64(), 36))
+}
+
+// inDir runs call, making the parents of the target when they are not there.
+func (w *writer) inDir(call func() error) error {
+	for try := 0; ; try++ {
+		err := call()
+		if !errors.Is(err, fs.ErrNotExist) || try == createTries {
+			return err
+		}
+		if err := w.mkdir(filepath.Dir(w.name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -172,10 +185,14 @@ func (w *writer) Commit(ctx context.Context) (driver.Entry, error) {
 }
 
 func (w *writer) commit() (driver.Entry, error) {
+	path := w.temp.Name()
+	if w.unnamed {
+		path = unnamedPath(w.temp)
+	}
 	// The kernel's clock ticks every few milliseconds: a time of our own
 	// tells versions apart that follow each other faster.
 	now := time.Now()
-	if err := os.Chtimes(w.temp.Name(), now, now); err != nil {
+	if err := os.Chtimes(path, now, now); err != nil {
 		return driver.Entry{}, err
 	}
 	if w.mode != 0 {
@@ -192,27 +209,25 @@ func (w *writer) commit() (driver.Entry, error) {
 	if err != nil {
 		return driver.Entry{}, err
 	}
-	if err := w.temp.Close(); err != nil {
-		return driver.Entry{}, err
+	publish := w.publish
+	if w.unnamed {
+		publish = w.publishUnnamed
 	}
-	if err := w.publish(); err != nil {
+	if err := publish(); err != nil {
 		return driver.Entry{}, err
 	}
 	w.temp, w.made = nil, nil
-	return entry(w.path, info), nil
+	return entry(w.path, info), w.syncDir()
 }
 
-// publish gives the temporary file its name.
+// publish gives the temporary file the name of the target.
 func (w *writer) publish() error {
 	temp := w.temp.Name()
+	if err := w.temp.Close(); err != nil {
+		return err
+	}
 	if !w.exclusive {
-		if err := os.Rename(temp, w.name); err != nil {
-			if info, serr := os.Stat(w.name); serr == nil && info.IsDir() {
-				return fault.New("", "", fault.IsDir, nil)
-			}
-			return err
-		}
-		return w.syncDir()
+		return w.rename(temp)
 	}
 	if err := os.Link(temp, w.name); err != nil {
 		if errors.Is(err, fs.ErrExist) {
@@ -221,20 +236,52 @@ func (w *writer) publish() error {
 		return fault.New("", "", fault.Unsupported, fmt.Errorf("exclusive create needs hard links: %w", err))
 	}
 	os.Remove(temp) // a second name of the same file, and a hidden one
-	return w.syncDir()
+	return nil
 }
 
-// syncDir makes the new name survive a crash.
+// publishUnnamed gives the file the name of the target, by way of another
+// when that is taken: a link does not replace.
+func (w *writer) publishUnnamed() error {
+	err := w.inDir(func() error { return linkUnnamed(w.temp, w.name) })
+	if !w.exclusive && errors.Is(err, fs.ErrExist) {
+		temp := w.tempName()
+		if err = w.inDir(func() error { return linkUnnamed(w.temp, temp) }); err == nil {
+			if err = w.rename(temp); err != nil {
+				os.Remove(temp)
+			}
+		}
+	}
+	if err == nil {
+		w.temp.Close() // it has its name and content already
+	}
+	return err
+}
+
+// rename replaces the target.
+func (w *writer) rename(temp string) error {
+	err := os.Rename(temp, w.name)
+	if err != nil {
+		if info, serr := os.Stat(w.name); serr == nil && info.IsDir() {
+			return fault.New("", "", fault.IsDir, nil)
+		}
+	}
+	return err
+}
+
+// syncDir makes the new name survive a crash. When it fails the file is
+// there, and whether it stays is not known.
 func (w *writer) syncDir() error {
 	if !w.fs.sync {
 		return nil
 	}
 	d, err := os.Open(filepath.Dir(w.name))
-	if err != nil {
-		return err
+	if err == nil {
+		err = errors.Join(d.Sync(), d.Close())
 	}
-	defer d.Close()
-	return d.Sync()
+	if err != nil {
+		return fault.New("", "", fault.Unavailable, err)
+	}
+	return nil
 }
 
 // Abort implements [driver.Writer].
@@ -242,8 +289,11 @@ func (w *writer) Abort() error {
 	if w.temp == nil {
 		return nil
 	}
-	w.temp.Close() // twice after a failed commit, which is harmless
-	err := os.Remove(w.temp.Name())
+	err := w.temp.Close()
+	if !w.unnamed {
+		// Closed twice after a failed commit, which is harmless.
+		err = os.Remove(w.temp.Name())
+	}
 	w.temp = nil
 	w.unmake()
 	return failure("abort", w.path, err)

@@ -28,7 +28,8 @@ type keyring struct {
 	sources []source
 	current *source
 	value   credentials.Value
-	none    error // why requests go unsigned, once that is known
+	none    error     // why requests go unsigned, once that is known
+	look    time.Time // when to look again; a machine's role may be late
 }
 
 // newKeyring lists the places to look, the narrowest first.
@@ -75,7 +76,7 @@ func (k *keyring) get(ctx context.Context) (credentials.Value, error) {
 		return credentials.Value{}, ctx.Err()
 	}
 	defer func() { <-k.mu }()
-	if k.none != nil {
+	if k.none != nil && (k.client == nil || time.Now().Before(k.look)) {
 		return credentials.Value{}, nil
 	}
 	if k.current != nil && !k.current.IsExpired() {
@@ -91,7 +92,7 @@ func (k *keyring) get(ctx context.Context) (credentials.Value, error) {
 			return credentials.Value{}, ctx.Err()
 		}
 		if err == nil && v.AccessKeyID != "" && v.SecretAccessKey != "" {
-			k.current, k.value = &k.sources[i], v
+			k.current, k.value, k.none = &k.sources[i], v, nil
 			return v, nil
 		}
 		if err == nil {
@@ -99,6 +100,7 @@ func (k *keyring) get(ctx context.Context) (credentials.Value, error) {
 		}
 		why = append(why, fmt.Errorf("%s: %w", k.sources[i].name, err))
 	}
+	k.look = time.Now().Add(30 * time.Second)
 	k.none = fmt.Errorf("no credentials were found, so the request was not signed; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE (looked in: %w)", joined(why))
 	return credentials.Value{}, nil
 }

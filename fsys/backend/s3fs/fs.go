@@ -83,16 +83,23 @@ func (f *FS) Stat(ctx context.Context, path string) (driver.Entry, error) {
 		return driver.Entry{Kind: driver.Dir, Size: -1}, nil
 	}
 	e, err := f.head(ctx, "stat", path, path, nil)
+	dir := driver.Entry{Path: strings.TrimSuffix(path, "/"), Kind: driver.Dir, Size: -1}
+	if err == nil && isMarker(e.Path, e.Size) {
+		return dir, nil
+	}
 	if fault.KindOf(err) != fault.NotExist {
 		return e, err
 	}
 	if isDir, direrr := f.isDir(ctx, "stat", path); direrr != nil {
 		return driver.Entry{}, direrr
 	} else if isDir {
-		return driver.Entry{Path: path, Kind: driver.Dir, Size: -1}, nil
+		return dir, nil
 	}
 	return driver.Entry{}, err
 }
+
+// isMarker reports whether an object only says that there is a directory.
+func isMarker(key string, size int64) bool { return size == 0 && strings.HasSuffix(key, "/") }
 
 // head asks for the headers of an object; path is for the error.
 func (f *FS) head(ctx context.Context, op, path, key string, header map[string]string) (driver.Entry, error) {

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -488,5 +490,58 @@ func TestUnreachable(t *testing.T) {
 		if fault.KindOf(err) != fault.Unavailable || !strings.Contains(err.Error(), l.Addr().String()) {
 			t.Errorf("%s: %v, want Unavailable and the endpoint", what, err)
 		}
+	}
+}
+
+// Requests one after the other need one connection for bodies and one for
+// the rest, whether or not what was read was read to its end.
+func TestConnectionsAreReused(t *testing.T) {
+	quiet(t)
+	var opened atomic.Int64
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Query().Has("list-type"):
+			_, _ = io.WriteString(w, "<ListBucketResult></ListBucketResult>")
+		case r.URL.Path == "/b/absent":
+			xmlError(w, 404, "NoSuchKey")
+		default:
+			_, _ = io.WriteString(w, strings.Repeat("x", 3000))
+		}
+	}))
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	srv.Start()
+	t.Cleanup(srv.Close)
+	f := open(t, &s3fs.Options{Endpoint: srv.URL, AccessKey: "a", SecretKey: "s"}, "b")
+	for range 10 {
+		if _, err := read(t.Context(), f, "k", driver.OpenOptions{}); err != nil {
+			t.Error(err)
+		}
+		if _, err := read(t.Context(), f, "absent", driver.OpenOptions{}); fault.KindOf(err) != fault.NotExist {
+			t.Error(err)
+		}
+		if _, err := f.Stat(t.Context(), "k"); err != nil {
+			t.Error(err)
+		}
+		write(t, f, "k", "data")
+	}
+	if n := opened.Load(); n != 2 {
+		t.Errorf("%d connections, want 2", n)
+	}
+}
+
+// A certificate nobody vouches for is not something to try again.
+func TestUntrustedCertificate(t *testing.T) {
+	quiet(t)
+	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	f := open(t, &s3fs.Options{Endpoint: srv.URL, AccessKey: "a", SecretKey: "s"}, "b")
+	if _, err := f.Stat(t.Context(), "k"); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("stat: %v, want an invalid request", err)
 	}
 }

@@ -88,8 +88,8 @@ func (p *page) entries() iter.Seq[driver.Entry] {
 				o := p.Contents[i]
 				i++
 				e := driver.Entry{Path: o.Key, Kind: driver.File, Size: o.Size, ModTime: o.LastModified, Version: version(o.ETag)}
-				if dir, marker := strings.CutSuffix(o.Key, "/"); marker && o.Size == 0 {
-					e = driver.Entry{Path: dir, Kind: driver.Dir, Size: -1, ModTime: o.LastModified}
+				if isMarker(o.Key, o.Size) {
+					e = driver.Entry{Path: strings.TrimSuffix(o.Key, "/"), Kind: driver.Dir, Size: -1, ModTime: o.LastModified}
 				}
 				if !yield(e) {
 					return

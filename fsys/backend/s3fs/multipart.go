@@ -121,6 +121,8 @@ type completion struct {
 // complete waits for the parts and makes them an object, under the
 // conditions of w. It returns the ETag.
 func (u *upload) complete(ctx context.Context, w *writer) (string, error) {
+	stop := context.AfterFunc(ctx, func() { u.cancel(ctx.Err()) })
+	defer stop()
 	u.running.Wait()
 	if u.ctx.Err() != nil {
 		return "", context.Cause(u.ctx)

@@ -89,6 +89,9 @@ func newReader(ctx context.Context, path string, opts driver.OpenOptions, ranged
 	if opts.Version != "" && e.Version != opts.Version {
 		return nil, fail(fault.Changed, "version is %q, not %q", e.Version, opts.Version)
 	}
+	if isMarker(path, size) {
+		return nil, &fault.Error{Op: "open", Path: path, Kind: fault.IsDir}
+	}
 	exact := n >= 0
 	if opts.Length > 0 && (n < 0 || n > opts.Length) {
 		n = opts.Length

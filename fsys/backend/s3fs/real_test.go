@@ -285,6 +285,12 @@ func TestDirectoryMarkers(t *testing.T) {
 		if e, err := f.Stat(t.Context(), dir); err != nil || e.Kind != driver.Dir {
 			t.Errorf("stat %s = %+v, %v", dir, e, err)
 		}
+		if e, err := f.Stat(t.Context(), dir+"/"); err != nil || e.Kind != driver.Dir || e.Path != dir {
+			t.Errorf("stat %s/ = %+v, %v", dir, e, err)
+		}
+		if _, err := f.Open(t.Context(), dir+"/", driver.OpenOptions{}); fault.KindOf(err) != fault.IsDir {
+			t.Errorf("open %s/: %v", dir, err)
+		}
 		for e, err := range f.List(t.Context(), dir, driver.ListOptions{}) {
 			t.Errorf("list %s has %+v, %v", dir, e, err)
 		}

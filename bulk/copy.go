@@ -178,10 +178,11 @@ func (c *copyRun) stream(ctx context.Context, st Step) (n int64, err error) {
 	}
 	defer c.window.Release(b.bytes)
 	// One request reads while another writes.
-	if err := task.Requests().Acquire(ctx, 2); err != nil {
+	requests := min(2, task.Requests().Size())
+	if err := task.Requests().Acquire(ctx, requests); err != nil {
 		return 0, err
 	}
-	defer task.Requests().Release(2)
+	defer task.Requests().Release(requests)
 	r, err := st.Src.FS.Open(ctx, st.Src.Path, nil)
 	if err != nil {
 		return 0, err
@@ -206,6 +207,7 @@ func (c *copyRun) stream(ctx context.Context, st Step) (n int64, err error) {
 		return n, fault.New("copy", st.Src.URL(), fault.Unavailable,
 			fmt.Errorf("%d of %d bytes came: %w", n, size, io.ErrUnexpectedEOF))
 	}
+	r.Close() // its connection is not needed while the store finishes
 	e, err := w.Commit(ctx)
 	if err == nil && e.Size >= 0 && e.Size != n {
 		err = fault.New("copy", st.Dst.URL(), fault.Corrupt, fmt.Errorf("%d of %d bytes were stored", e.Size, n))

@@ -198,6 +198,9 @@ func TestCopyShortBody(t *testing.T) {
 		t.Errorf("kind %v, want Unavailable", k)
 	}
 	diff(t, "tree", keys(w.tree("mem://d/u")), []string{"b"})
+	if n := w.faults["d"].Calls("abort"); n != 1 {
+		t.Errorf("%d writes were aborted, want 1", n)
+	}
 }
 
 // sizeLiar says that its copies have a byte less.

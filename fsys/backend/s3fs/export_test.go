@@ -54,3 +54,9 @@ func PutMarker(t *testing.T, f *FS, key string) {
 		t.Fatal(err)
 	}
 }
+
+// ParseINI is tested as it is.
+var ParseINI = parseINI
+
+// LookAgain makes the next request look for credentials again.
+func LookAgain(f *FS) { f.c.keys.look = time.Time{} }

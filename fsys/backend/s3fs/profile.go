@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -53,10 +54,8 @@ func awsFile(name string) string {
 	return filepath.Join(home, ".aws", name)
 }
 
-// readINI reads sections of "key = value" lines. A value on indented lines
-// below "key =" reads as keys "key.sub". Lines it does not understand are
-// somebody else's.
-func readINI(name string) (map[string]map[string]string, error) {
+// readINI parses a file; one that is missing is empty.
+func readINI(name string) (sections, error) {
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) || name == "" {
 		return nil, nil
@@ -65,24 +64,27 @@ func readINI(name string) (map[string]map[string]string, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	all := map[string]map[string]string{}
+	return parseINI(f)
+}
+
+// sections are keys and values by section.
+type sections map[string]map[string]string
+
+// parseINI reads sections of "key = value" lines. A value on indented lines
+// below "key =" reads as keys "key.sub". Lines it does not understand are
+// somebody else's.
+func parseINI(r io.Reader) (sections, error) {
+	all := sections{}
 	var section map[string]string
 	group := "" // the key that indented lines belong to
-	for lines := bufio.NewScanner(f); ; {
-		if !lines.Scan() {
-			return all, lines.Err()
-		}
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
 		if line == "" || line[0] == '#' || line[0] == ';' {
 			continue
 		}
 		if inner, ok := strings.CutPrefix(line, "["); ok {
-			title, _, _ := strings.Cut(inner, "]")
-			title = strings.Join(strings.Fields(title), " ")
-			if all[title] == nil {
-				all[title] = map[string]string{}
-			}
-			section, group = all[title], ""
+			section, group = all.section(inner), ""
 			continue
 		}
 		key, value, ok := strings.Cut(line, "=")
@@ -101,4 +103,15 @@ func readINI(name string) (map[string]map[string]string, error) {
 		}
 		section[key] = value
 	}
+	return all, lines.Err()
+}
+
+// section returns the section that a line "title]" begins.
+func (s sections) section(line string) map[string]string {
+	title, _, _ := strings.Cut(line, "]")
+	title = strings.Join(strings.Fields(title), " ")
+	if s[title] == nil {
+		s[title] = map[string]string{}
+	}
+	return s[title]
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -259,6 +261,36 @@ func TestEnvironment(t *testing.T) {
 	} {
 		if _, err := s3fs.Open(t.Context(), "s3://b", opts); fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%s: %v, want an invalid request", name, err)
+		}
+	}
+}
+
+// The role of a container is asked for once, and again when it expires or was
+// not to be had.
+func TestContainerRole(t *testing.T) {
+	s := testenv.S3(t)
+	bucket := s.Bucket(t)
+	write(t, open(t, options(t, s), bucket), "k", "v")
+	asked := 0
+	meta := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked == 1 {
+			w.WriteHeader(503)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"AccessKeyId":%q,"SecretAccessKey":%q,"Expiration":"2100-01-01T00:00:00Z"}`, s.AccessKey, s.SecretKey)
+	}))
+	t.Cleanup(meta.Close)
+	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", meta.URL+"/role")
+	f := open(t, &s3fs.Options{Endpoint: s.Endpoint, Region: s.Region}, bucket)
+	for range 2 {
+		if _, err := f.Stat(t.Context(), "k"); fault.KindOf(err) != fault.Permission || asked != 1 {
+			t.Errorf("without a role: %v after asking %d times", err, asked)
+		}
+	}
+	s3fs.LookAgain(f)
+	for range 2 {
+		if got, err := read(t.Context(), f, "k", driver.OpenOptions{}); err != nil || got != "v" || asked != 2 {
+			t.Errorf("with a role: %q, %v after asking %d times", got, err, asked)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package s3fs_test
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/leat-dev/leat/fault"
@@ -63,6 +64,20 @@ func FuzzEscapePath(f *testing.F) {
 		back, err := url.PathUnescape(escaped)
 		if err != nil || back != "/"+path {
 			t.Errorf("%q came back as %q, %v", path, back, err)
+		}
+	})
+}
+
+func FuzzParseINI(f *testing.F) {
+	f.Add("[profile a]\nregion = x\ns3 =\n  endpoint_url = y\n; c\n[b]\n=\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		all, err := s3fs.ParseINI(strings.NewReader(text))
+		for title, section := range all {
+			for key, value := range section {
+				if err == nil && (!strings.Contains(text, value) || strings.ContainsAny(title+key+value, "\n")) {
+					t.Errorf("[%s] %s = %q is not in %q", title, key, value, text)
+				}
+			}
 		}
 	})
 }

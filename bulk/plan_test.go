@@ -168,6 +168,30 @@ func TestPlanRefusesOverlap(t *testing.T) {
 	}
 }
 
+// A copy into what is being listed must not find its own copies there.
+func TestPlanIsListedBeforeItFeedsItself(t *testing.T) {
+	const n = 3000
+	w := newWorld(t)
+	w.seed(names("mem://s/a", n)...)
+	steps, err := bulk.PlanCopy(t.Context(), w.Mux, []string{"mem://s/a/**"}, "mem://s/a/n", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := 0
+	for st, err := range steps {
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.seed(st.Dst.URL())
+		if got++; got > n {
+			t.Fatalf("step %d copies %s, which the plan has made", got, st.Src.URL())
+		}
+	}
+	if got != n {
+		t.Errorf("%d steps, want %d", got, n)
+	}
+}
+
 // A directory reached through a symbolic link is still the same directory.
 func TestPlanSeesThroughLinks(t *testing.T) {
 	w := newWorld(t)

@@ -29,6 +29,7 @@ one that breaks off in the middle ends the output there.`,
 	}
 	jobsFlag(c, &o.jobs)
 	rawFlag(c, &o.raw)
+	c.ValidArgsFunction = a.completeURLs
 	return a.command(c, 1, func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) })
 }
 

@@ -55,6 +55,7 @@ two stores it is also atomic where the store can decide, inside one store it is 
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what would be copied where; copy nothing")
 	jobsFlag(c, &o.jobs)
 	rawFlag(c, &o.raw)
+	c.ValidArgsFunction = a.completeURLs
 	return a.command(c, 2, func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) })
 }
 

@@ -50,6 +50,7 @@ Finding nothing is no error; a source that does not exist is (exit code 4).`,
 	f.BoolVarP(&o.long, "long", "l", false, "size and time too")
 	f.BoolVarP(&o.null, "null", "0", false, "end names with NUL instead of a line feed")
 	rawFlag(c, &o.raw)
+	c.ValidArgsFunction = a.completeURLs
 	return a.command(c, 1, func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) })
 }
 

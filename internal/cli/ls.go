@@ -41,6 +41,7 @@ a directory or bucket that does not exist is (exit code 4).`,
 	f.BoolVarP(&o.recursive, "recursive", "R", false, "all that is below")
 	f.BoolVarP(&o.null, "null", "0", false, "end names with NUL instead of a line feed")
 	rawFlag(c, &o.raw)
+	c.ValidArgsFunction = a.completeURLs
 	return a.command(c, 0, func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) })
 }
 

@@ -36,6 +36,7 @@ nothing. A link is removed itself, not what it points to.`,
 	f.IntVar(&o.max, "max-delete", 1000, "refuse to remove more than `N` entries; -1 for no bound")
 	jobsFlag(c, &o.jobs)
 	rawFlag(c, &o.raw)
+	c.ValidArgsFunction = a.completeURLs
 	return a.command(c, 1, func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) })
 }
 

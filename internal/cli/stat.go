@@ -30,6 +30,7 @@ local file where there is one. What the store does not tell is left out. On a pi
 tab stands between the key and the value.`,
 	}
 	rawFlag(c, &o.raw)
+	c.ValidArgsFunction = a.completeURLs
 	return a.command(c, 1, func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) })
 }
 

@@ -20,7 +20,8 @@ const exitCodesText = `The exit code says how a command ended:
   3    partly done: some items failed; each is named on standard error
   4    a named source does not exist
   5    refused by a guard: --max-delete, a copy onto itself; nothing was done
-  6    temporary: a store could not be reached, after retries; try again later
+  6    temporary: a store could not be reached; try again later. Each request is
+       tried up to five times and for 20 s at most; to connect may take 5 s
   130  interrupted, and 143 terminated: the work was stopped and unfinished
        uploads were aborted; a second signal ends leat at once
 

@@ -155,12 +155,7 @@ func (l *leaseRun) startLazy(ctx context.Context, g *task.Group) {
 				return nil
 			}
 			defer l.r.slots.Release(1)
-			for _, u := range us {
-				if ctx.Err() != nil {
-					return nil
-				}
-				l.doLazy(ctx, u)
-			}
+			l.doLazy(ctx, us)
 			return nil
 		})
 	}
@@ -199,7 +194,7 @@ func (l *leaseRun) ended(ctx context.Context, u unit, o outcome, err error) {
 	case l.reduce:
 		l.fold(u, o.value)
 	default:
-		l.rep.item(sched.Item{Range: u.rg, Name: nameBytes(&l.lease.Names, u.first),
+		l.rep.item(&sched.Item{Range: u.rg, Name: nameBytes(&l.lease.Names, u.first),
 			Value: o.value, Key: o.key, Size: o.size})
 	}
 }

@@ -133,7 +133,7 @@ func randomValue(rnd *rand.Rand, numbers bool) string {
 
 func TestAnyTreeGivesTheSame(t *testing.T) {
 	rnd := source(t)
-	for range 400 {
+	for range 150 {
 		for _, spec := range []string{"sum", "top:3", "top:1000", "concat", "sort"} {
 			values := make([]string, rnd.IntN(12))
 			for i := range values {
@@ -246,9 +246,9 @@ func TestSumIsExact(t *testing.T) {
 func TestSpill(t *testing.T) {
 	rnd := source(t)
 	var lines, values []string
-	for range 300 {
+	for range 100 {
 		var b strings.Builder
-		for range 1000 {
+		for range 1500 {
 			l := fmt.Sprintf("%x%s", rnd.Uint64(), strings.Repeat("x", rnd.IntN(200)))
 			lines = append(lines, l)
 			b.WriteString(l + "\n")

@@ -20,7 +20,9 @@ type reporter struct {
 	job   string
 	lease uint64
 	emit  func(*sched.Done)
-	turn  chan struct{} // holds a value while nobody emits
+	// expect is how many items a report may get.
+	expect int
+	turn   chan struct{} // holds a value while nobody emits
 
 	mu      sync.Mutex
 	pending *sched.Done
@@ -31,7 +33,8 @@ type reporter struct {
 }
 
 func newReporter(l *sched.Lease, emit func(*sched.Done)) *reporter {
-	r := &reporter{job: l.Job, lease: l.ID, emit: emit, turn: make(chan struct{}, 1)}
+	r := &reporter{job: l.Job, lease: l.ID, emit: emit, turn: make(chan struct{}, 1),
+		expect: int(min(l.Set.Len(), flushItems))}
 	r.turn <- struct{}{}
 	r.pending = r.fresh()
 	return r
@@ -40,9 +43,12 @@ func newReporter(l *sched.Lease, emit func(*sched.Done)) *reporter {
 func (r *reporter) fresh() *sched.Done { return &sched.Done{Job: r.job, Lease: r.lease} }
 
 // item adds a result. It blocks while reports cannot be got rid of.
-func (r *reporter) item(it sched.Item) {
+func (r *reporter) item(it *sched.Item) {
 	r.mu.Lock()
-	r.pending.Items = append(r.pending.Items, it)
+	if r.pending.Items == nil {
+		r.pending.Items = make([]sched.Item, 0, r.expect)
+	}
+	r.pending.Items = append(r.pending.Items, *it)
 	r.added(len(it.Value))
 }
 

@@ -1,7 +1,7 @@
 package work_test
 
 import (
-		"context"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"

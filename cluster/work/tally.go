@@ -63,7 +63,7 @@ func (f *tallyFold) Add(_ uint64, name string, value []byte) error {
 	for at := 1; len(value) > 0; at++ {
 		line, rest, _ := bytes.Cut(value, []byte{'\n'})
 		value = rest
-		if len(bytes.TrimSpace(line)) == 0 {
+		if skip(line, 0, true) == len(line) {
 			continue
 		}
 		n, key, ok := splitLine(line)
@@ -82,17 +82,22 @@ func (f *tallyFold) Add(_ uint64, name string, value []byte) error {
 	return nil
 }
 
-const blanks = " \t\r\v\f"
+func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f' }
+
+// skip returns the first place from i on where being blank is not as asked.
+func skip(line []byte, i int, blank bool) int {
+	for i < len(line) && isBlank(line[i]) == blank {
+		i++
+	}
+	return i
+}
 
 // splitLine reads "number key", as uniq -c prints it.
 func splitLine(line []byte) (n number, key []byte, ok bool) {
-	line = bytes.TrimLeft(line, blanks)
-	end := bytes.IndexAny(line, blanks)
-	if end < 0 {
-		end = len(line)
-	}
-	n, ok = parseNumber(line[:end], maxDigits)
-	return n, bytes.TrimLeft(line[end:], blanks), ok
+	from := skip(line, 0, true)
+	end := skip(line, from, false)
+	n, ok = parseNumber(line[from:end], maxDigits)
+	return n, line[skip(line, end, true):], ok
 }
 
 func (f *tallyFold) Merge(partial io.Reader) error {

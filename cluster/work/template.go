@@ -117,7 +117,7 @@ func checkOut(template string, patterns []string) error {
 	case holds(template, holdIndex):
 		return nil
 	case len(patterns) != 1:
-		return errors.New("with several inputs patterns the template needs {index}, or results could overwrite each other")
+		return errors.New("with several input patterns the template needs {index}, or results could overwrite each other")
 	case holds(template, holdPath):
 		return nil
 	}
@@ -142,22 +142,32 @@ func cutPattern(pattern string) (dir, last string) {
 	return pattern[:i+1], pattern[i+1:]
 }
 
-func hasMeta(pattern string) bool { return fsys.HasMeta(pattern) }
+// hasMeta reports whether a pattern has wildcards. Quoted ones are none, other
+// than for [fsys.HasMeta].
+func hasMeta(pattern string) bool { return literalTail(pattern) != pattern }
+
+// literalTail returns what follows the last wildcard.
+func literalTail(pattern string) string {
+	tail := pattern
+	for i := 0; i < len(pattern); i++ {
+		switch pattern[i] {
+		case '\\':
+			if i+1 < len(pattern) && strings.IndexByte(metaBytes, pattern[i+1]) >= 0 {
+				i++
+			}
+		case '*', '?', '[', ']':
+			tail = pattern[i+1:]
+		}
+	}
+	return tail
+}
+
+// metaBytes are the bytes that "\" quotes in a pattern.
+const metaBytes = `*?[]\`
 
 // literalExt reports whether all names that match the component have the
 // same extension, because the pattern spells it out.
-func literalExt(last string) bool {
-	tail := last
-	for i := 0; i < len(last); i++ {
-		switch last[i] {
-		case '\\':
-			i++
-		case '*', '?', '[', ']':
-			tail = last[i+1:]
-		}
-	}
-	return strings.Contains(tail, ".")
-}
+func literalExt(last string) bool { return strings.Contains(literalTail(last), ".") }
 
 // outNames makes the names of results.
 type outNames struct {
@@ -206,7 +216,7 @@ func fixedDir(pattern string) string {
 func unquote(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+1 < len(s) && strings.IndexByte(`*?[]\`, s[i+1]) >= 0 {
+		if s[i] == '\\' && i+1 < len(s) && strings.IndexByte(metaBytes, s[i+1]) >= 0 {
 			i++
 		}
 		b.WriteByte(s[i])

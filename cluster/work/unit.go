@@ -64,12 +64,22 @@ func (l *leaseRun) do(outer context.Context, u unit) {
 	l.ended(outer, u, o, timeoutOf(ctx, err))
 }
 
-// doLazy calls a lazy function; the caller has a slot.
-func (l *leaseRun) doLazy(outer context.Context, u unit) {
-	ctx, cancel := l.withTimeout(outer)
-	defer cancel()
-	o, err := l.call(ctx, l.input(u.first, u.rg.From))
-	l.ended(outer, u, o, timeoutOf(ctx, err))
+// doLazy calls a lazy function for some units; the caller has a slot. The
+// memory of the inputs is shared, because it costs more than such calls do.
+func (l *leaseRun) doLazy(outer context.Context, us []unit) {
+	ins := make([]Input, len(us))
+	for i, u := range us {
+		if outer.Err() != nil {
+			return
+		}
+		in := &ins[i]
+		in.URL, in.Size = l.lease.Names.At(u.first)
+		in.Index, in.res = u.rg.From, l.r.opts.Mux
+		ctx, cancel := l.withTimeout(outer)
+		o, err := l.call(ctx, in)
+		cancel()
+		l.ended(outer, u, o, timeoutOf(ctx, err))
+	}
 }
 
 // fetchAhead reads small inputs into memory, all at once, before they have a

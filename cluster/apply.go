@@ -60,13 +60,11 @@ func (s *Scheduler) appender() {
 
 // appendRecord makes the entries the next record of the log.
 func (s *Scheduler) appendRecord(ctx context.Context, es []entry) error {
-	r := record{Version: wireVersion, Epoch: s.epoch, Entries: make([]recordEntry, len(es))}
-	at := s.now()
+	r := record{Version: wireVersion, Epoch: s.epoch, At: s.now()}
 	for i, e := range es {
-		e.in.At, e.in.Ref = at, sched.Ref{Seq: s.lastSeq + 1, Pos: uint32(i)}
-		r.Entries[i] = recordEntry{From: e.in.From, At: at, Input: e.raw}
+		e.in.At, e.in.Ref = r.At, sched.Ref{Seq: s.lastSeq + 1, Pos: uint32(i)}
 	}
-	data := r.encode()
+	data := r.encode(es)
 	if err := s.store.log.Append(ctx, s.lastSeq, data); err != nil {
 		return err
 	}
@@ -96,7 +94,7 @@ func (s *Scheduler) restorePoint() (*entry, error) {
 	if err != nil || in == nil {
 		return nil, err
 	}
-	return &entry{in, marshal(in)}, nil
+	return &entry{in, encodeInput(in)}, nil
 }
 
 // purge drops what lies before record seq.

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -197,30 +200,51 @@ func TestListingErrorEndsTheJob(t *testing.T) {
 	}
 }
 
-func TestCancel(t *testing.T) {
+func TestCancelStopsCommands(t *testing.T) {
 	mux := newMux(t)
 	pattern := fill(t, mux, 100)
 	cl := client(t, start(t, cluster.Options{Workers: 2, Mux: mux}))
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
-	j, err := cl.Map(ctx, &work.Spec{Inputs: []string{pattern}, Command: []string{"sh", "-c", "case {name} in o00000) echo 1;; *) sleep 100;; esac"}}, nil)
+	defer cancel()
+	j, err := cl.Map(ctx, &work.Spec{Inputs: []string{pattern}, Command: []string{"sh", "-c", "echo begun >" + fifo + "; sleep 1000"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := 0
-	var last error
-	for _, err := range j.Results() {
-		if last = err; err == nil {
-			n++
-			cancel()
-		}
+	if _, err := os.ReadFile(fifo); err != nil { // until a command has begun
+		t.Fatal(err)
 	}
-	if n != 1 || fault.KindOf(last) != fault.Canceled {
-		t.Errorf("%d results, then %v", n, last)
+	cancel()
+	for _, err := range j.Results() {
+		if fault.KindOf(err) != fault.Canceled {
+			t.Errorf("Results gave %v, want kind Canceled", err)
+		}
 	}
 	if _, err := j.Wait(t.Context()); fault.KindOf(err) != fault.Canceled {
 		t.Errorf("Wait = %v, want kind Canceled", err)
 	}
-	cancel()
+	if left := processes(t, fifo); len(left) > 0 {
+		t.Errorf("processes left: %q", left)
+	}
+}
+
+// processes returns the command lines of processes that contain text.
+func processes(t *testing.T, text string) []string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil || len(files) == 0 {
+		t.Skip("no /proc")
+	}
+	var out []string
+	for _, f := range files {
+		if line, err := os.ReadFile(f); err == nil && strings.Contains(string(line), text) {
+			out = append(out, string(line))
+		}
+	}
+	return out
 }
 
 func TestLargeValuesAreFetched(t *testing.T) {

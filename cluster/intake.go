@@ -59,7 +59,7 @@ func (q *intake) push(control bool, es ...entry) {
 
 // host adds an input of the host itself.
 func (q *intake) host(control bool, in *sched.Input) {
-	q.push(control, entry{in, marshal(in)})
+	q.push(control, entry{in, encodeInput(in)})
 }
 
 // wake lets take return even with nothing.
@@ -115,29 +115,35 @@ type remote struct {
 // time.
 func (s *Scheduler) onInput(subject string, data []byte) {
 	session := last(subject)
-	f, err := readUp(data)
+	f, rest, err := readUp(data)
 	if err != nil {
 		s.reject(session, err.Error())
 		return
 	}
-	r := s.meet(session, f)
+	r := s.meet(session, f, rest)
 	if r == nil || s.queue.full() {
 		return
 	}
 	var es []entry
-	i := accept(r.next-1, f.First, len(f.Inputs))
-	for ; i < len(f.Inputs); i++ {
-		in, err := decodeInput(f.Inputs[i])
-		if err == nil {
+	first := accept(r.next-1, f.First, f.Count)
+	for i := 0; i < f.Count && first < f.Count; i++ {
+		var in *sched.Input
+		var raw []byte
+		if i < first {
+			raw, err = skip(rest)
+		} else if in, raw, err = nextInput(rest); err == nil {
 			err = allowed(session, in)
 		}
 		if err != nil {
 			s.reject(session, err.Error())
 			break
 		}
-		in.From = session
-		es = append(es, entry{in, f.Inputs[i]})
-		r.next++
+		rest = rest[len(raw):]
+		if in != nil {
+			in.From = session
+			es = append(es, entry{in, raw})
+			r.next++
+		}
 	}
 	if len(es) > 0 {
 		s.queue.push(r.client, es...)
@@ -147,28 +153,27 @@ func (s *Scheduler) onInput(subject string, data []byte) {
 // onBeat takes a frame without inputs.
 func (s *Scheduler) onBeat(subject string, data []byte) {
 	session := last(subject)
-	f, err := readUp(data)
+	f, _, err := readUp(data)
 	if err != nil {
 		s.reject(session, err.Error())
 		return
 	}
-	s.meet(session, f)
+	s.meet(session, f, nil)
 }
 
-func readUp(data []byte) (*upFrame, error) {
-	f := &upFrame{}
-	if err := unmarshal(data, f); err != nil {
-		return nil, err
+// readUp reads the header of a frame and returns what follows it.
+func readUp(data []byte) (f *upFrame, rest []byte, err error) {
+	f = &upFrame{}
+	raw, err := next(data, f)
+	if err == nil && f.Version != wireVersion {
+		err = fmt.Errorf("this cluster speaks version %d of the protocol, not %d", wireVersion, f.Version)
 	}
-	if f.Version != wireVersion {
-		return nil, fmt.Errorf("this cluster speaks version %d of the protocol, not %d", wireVersion, f.Version)
-	}
-	return f, nil
+	return f, data[len(raw):], err
 }
 
 // meet notes that a session was heard, and makes its record when this is its
 // beginning. It returns nil for a session that is over, or not begun.
-func (s *Scheduler) meet(session string, f *upFrame) *remote {
+func (s *Scheduler) meet(session string, f *upFrame, rest []byte) *remote {
 	s.mu.Lock()
 	r := s.remotes[session]
 	dead := s.dead.has(session)
@@ -179,8 +184,8 @@ func (s *Scheduler) meet(session string, f *upFrame) *remote {
 		s.mu.Unlock()
 		s.reject(session, "the session is over")
 		return nil
-	case f.First == 1 && len(f.Inputs) > 0:
-		in, err := decodeInput(f.Inputs[0])
+	case f.First == 1 && f.Count > 0:
+		in, _, err := nextInput(rest)
 		if err == nil && (in.Join != nil || in.Hello != nil) {
 			r = s.addRemote(session, in.Hello != nil, 1)
 		}
@@ -213,7 +218,7 @@ func allowed(session string, in *sched.Input) error {
 func (s *Scheduler) reject(session, reason string) {
 	s.opts.Log.Debug("reset", "session", session, "reason", reason)
 	f := downFrame{Version: wireVersion, Epoch: s.epoch, Reset: true, Reason: reason}
-	if err := s.bus.Publish(s.names.out(session), marshal(&f)); err != nil {
+	if err := s.bus.Publish(s.names.out(session), frame(&f, nil)); err != nil {
 		s.opts.Log.Debug("publish", "session", session, "err", err) // it asks again
 	}
 }

@@ -93,7 +93,7 @@ func (l *link) send(in *sched.Input) error {
 		return fault.New("send", "", fault.WorkerLost, fmt.Errorf("the session is over"))
 	}
 	in.Num = l.out.acked + uint64(len(l.out.items)) + 1
-	raw := marshal(in)
+	raw := encodeInput(in)
 	if len(raw) > maxInputBytes {
 		return fault.New("send", "", fault.Invalid, fmt.Errorf("a message of %d bytes; %d are the most", len(raw), maxInputBytes))
 	}
@@ -159,16 +159,16 @@ func (l *link) flush() {
 		case over || len(raws) == 0 && !due:
 			return
 		case len(raws) == 0:
-			l.publish(l.names.beat(l.session), &f)
+			l.publish(l.names.beat(l.session), &f, nil)
 		default:
-			f.First, f.Inputs = first, raws
-			l.publish(l.names.in(l.session), &f)
+			f.First, f.Count = first, len(raws)
+			l.publish(l.names.in(l.session), &f, raws)
 		}
 	}
 }
 
-func (l *link) publish(subject string, f *upFrame) {
-	if err := l.bus.Publish(subject, marshal(f)); err != nil {
+func (l *link) publish(subject string, f *upFrame, raws [][]byte) {
+	if err := l.bus.Publish(subject, frame(f, raws)); err != nil {
 		l.log.Debug("publish", "subject", subject, "err", err) // the window repeats it
 	}
 }
@@ -187,19 +187,27 @@ func (l *link) tick() {
 // receive takes a frame of a leader.
 func (l *link) receive(data []byte) {
 	var f downFrame
-	if err := unmarshal(data, &f); err != nil || f.Version != wireVersion {
+	raw, err := next(data, &f)
+	if err != nil || f.Version != wireVersion {
 		l.log.Warn("frame of the leader is not understood", "version", f.Version, "err", err)
 		return
 	}
-	msgs, reset := l.take(&f)
-	for _, raw := range msgs {
-		m := &message{}
-		if err := unmarshal(raw, m); err != nil {
+	first, reset := l.take(&f)
+	data = data[len(raw):]
+	for i := 0; i < f.Count && first < f.Count && !reset; i++ {
+		if i < first {
+			raw, err = skip(data)
+		} else {
+			var m *message
+			if m, raw, err = nextMessage(data); err == nil {
+				l.recv(m)
+			}
+		}
+		if err != nil {
 			l.log.Error("message of the leader is not understood", "err", err)
 			reset, f.Reason = true, "a message was not understood: "+err.Error()
-			break
 		}
-		l.recv(m)
+		data = data[len(raw):]
 	}
 	if reset {
 		l.end()
@@ -207,12 +215,13 @@ func (l *link) receive(data []byte) {
 	}
 }
 
-// take updates the link by a frame and returns the messages that are new.
-func (l *link) take(f *downFrame) (msgs [][]byte, reset bool) {
+// take updates the link by the header of a frame and returns the index of
+// the first message that is new.
+func (l *link) take(f *downFrame) (first int, reset bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.over || f.Epoch < l.epoch {
-		return nil, false // an old leader that does not know yet
+		return f.Count, false // an old leader that does not know yet
 	}
 	now := time.Now()
 	if f.Epoch > l.epoch {
@@ -221,20 +230,18 @@ func (l *link) take(f *downFrame) (msgs [][]byte, reset bool) {
 		l.wake()
 	}
 	if f.Reset {
-		return nil, true
+		return f.Count, true
 	}
 	if l.out.ack(f.Acked, now) {
 		l.moved()
 	}
-	if len(f.Messages) > 0 {
-		for i := accept(l.got, f.First, len(f.Messages)); i < len(f.Messages); i++ {
-			msgs = append(msgs, f.Messages[i])
-			l.got++
-		}
+	if f.Count > 0 {
+		first = accept(l.got, f.First, f.Count)
+		l.got += uint64(f.Count - first)
 		l.ackDue = true
 		l.wake()
 	}
-	return msgs, false
+	return first, false
 }
 
 // acked reports whether anything of the session is in the log.

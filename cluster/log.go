@@ -8,8 +8,6 @@ import (
 	"hash/crc32"
 	"sync"
 
-	"github.com/fxamacker/cbor/v2"
-
 	"github.com/leat-dev/leat/fault"
 	"github.com/leat-dev/leat/sched"
 )
@@ -39,59 +37,65 @@ var errFenced = errors.New("another scheduler writes to the log")
 // maxRecordBytes is where a record is full; the last input may take it over.
 const maxRecordBytes = 2 << 20
 
-// record is many inputs, as they stand in the log. A checksum follows it.
+// record is the header of many inputs, as they stand in the log: a CBOR
+// sequence of the header and, for each input, its sender and the input as
+// the sender encoded it. A checksum follows, CRC-32C, big endian.
 type record struct {
-	Version int           `cbor:"1,keyasint"`
-	Epoch   uint64        `cbor:"2,keyasint"`
-	Entries []recordEntry `cbor:"3,keyasint"`
-}
-
-// recordEntry is an input as its sender encoded it, with what the host adds.
-type recordEntry struct {
-	From  string          `cbor:"1,keyasint,omitempty"`
-	At    int64           `cbor:"2,keyasint"`
-	Input cbor.RawMessage `cbor:"3,keyasint"`
+	Version int    `cbor:"1,keyasint"`
+	Epoch   uint64 `cbor:"2,keyasint"`
+	// At is the time of the inputs, in nanoseconds of the log.
+	At    int64 `cbor:"3,keyasint"`
+	Count int   `cbor:"4,keyasint"`
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const checksumBytes = 4
 
-// encode returns the record with its CRC-32C, big endian, behind it.
-func (r *record) encode() []byte {
-	b := marshal(r)
-	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+// encode returns the record of the entries.
+func (r *record) encode(es []entry) []byte {
+	r.Count = len(es)
+	parts := make([][]byte, 0, 2*len(es)+1)
+	for _, e := range es {
+		parts = append(parts, marshal(e.in.From), e.raw)
+	}
+	b := frame(r, append(parts, make([]byte, checksumBytes)))
+	n := len(b) - checksumBytes
+	binary.BigEndian.PutUint32(b[n:], crc32.Checksum(b[:n], castagnoli))
+	return b
 }
 
-// decodeRecord checks and reads what encode wrote.
-func decodeRecord(data []byte) (*record, error) {
+// decodeRecord checks and reads record seq.
+func decodeRecord(seq uint64, data []byte) (r *record, ins []*sched.Input, err error) {
 	n := len(data) - checksumBytes
 	if n < 0 || crc32.Checksum(data[:n], castagnoli) != binary.BigEndian.Uint32(data[n:]) {
-		return nil, fault.New("read log", "", fault.Corrupt, errors.New("the checksum is wrong"))
+		return nil, nil, fault.New("read log", "", fault.Corrupt, errors.New("the checksum is wrong"))
 	}
-	r := &record{}
-	if err := unmarshal(data[:n], r); err != nil {
-		return nil, err
+	data = data[:n]
+	r = &record{}
+	raw, err := next(data, r)
+	if err != nil {
+		return nil, nil, err
 	}
 	if r.Version != wireVersion {
-		return nil, fault.New("read log", "", fault.Unsupported,
+		return nil, nil, fault.New("read log", "", fault.Unsupported,
 			fmt.Errorf("version %d; this program reads version %d", r.Version, wireVersion))
 	}
-	return r, nil
-}
-
-// inputs decodes the entries of record seq.
-func (r *record) inputs(seq uint64) ([]*sched.Input, error) {
-	ins := make([]*sched.Input, len(r.Entries))
-	for i, e := range r.Entries {
-		in, err := decodeInput(e.Input)
-		if err != nil {
-			return nil, err
+	for i := range r.Count {
+		var from string
+		data = data[len(raw):]
+		if raw, err = next(data, &from); err != nil {
+			return nil, nil, err
 		}
-		in.From, in.At, in.Ref = e.From, e.At, sched.Ref{Seq: seq, Pos: uint32(i)}
-		ins[i] = in
+		data = data[len(raw):]
+		var in *sched.Input
+		if in, raw, err = nextInput(data); err != nil {
+			return nil, nil, err
+		}
+		in.From, in.At, in.Ref = from, r.At, sched.Ref{Seq: seq, Pos: uint32(i)}
+		ins = append(ins, in)
 	}
-	return ins, nil
+	return r, ins, nil
 }
 
 // replay reads the whole log in order and gives each input to step. It
@@ -124,12 +128,11 @@ func readRecord(ctx context.Context, l Log, seq uint64) ([]*sched.Input, uint64,
 	if err != nil {
 		return nil, 0, err
 	}
-	r, err := decodeRecord(data)
+	r, ins, err := decodeRecord(seq, data)
 	if err != nil {
 		return nil, 0, err
 	}
-	ins, err := r.inputs(seq)
-	return ins, r.Epoch, err
+	return ins, r.Epoch, nil
 }
 
 // cacheBytes bounds the decoded records in memory. Decoded inputs take
@@ -188,11 +191,7 @@ func (c *recordCache) input(ctx context.Context, ref sched.Ref) (*sched.Input, e
 		if err != nil {
 			return nil, err
 		}
-		r, err := decodeRecord(data)
-		if err != nil {
-			return nil, err
-		}
-		if rec.ins, err = r.inputs(ref.Seq); err != nil {
+		if _, rec.ins, err = decodeRecord(ref.Seq, data); err != nil {
 			return nil, err
 		}
 		c.add(ref.Seq, rec.ins, len(data))

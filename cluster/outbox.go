@@ -116,13 +116,13 @@ func (o *outbox) step(ctx context.Context) bool {
 	first, raws := o.out.take(frameBytes)
 	due := o.ackDue
 	o.ackDue = false
-	f := downFrame{Version: wireVersion, Epoch: o.s.epoch, Acked: o.acked, First: first, Messages: raws}
+	f := downFrame{Version: wireVersion, Epoch: o.s.epoch, Acked: o.acked, First: first, Count: len(raws)}
 	closed := o.closed
 	o.mu.Unlock()
 	if closed || len(raws) == 0 && !due {
 		return false
 	}
-	if err := o.s.bus.Publish(o.s.names.out(o.session), marshal(&f)); err != nil {
+	if err := o.s.bus.Publish(o.s.names.out(o.session), frame(&f, raws)); err != nil {
 		o.s.opts.Log.Debug("publish", "session", o.session, "err", err) // the window repeats it
 	}
 	return len(raws) > 0
@@ -154,7 +154,7 @@ func (o *outbox) fill(ctx context.Context) bool {
 		}
 		return false
 	}
-	raw := marshal(m)
+	raw := encodeMessage(m)
 	o.mu.Lock()
 	o.out.push(raw, time.Now())
 	o.mu.Unlock()

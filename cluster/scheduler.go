@@ -172,7 +172,7 @@ func (s *Scheduler) begin(ctx context.Context) error {
 	}
 	s.lastSeq, s.base = last, at
 	in := &sched.Input{At: s.now(), Epoch: &sched.Epoch{Epoch: s.epoch}}
-	if err := s.appendRecord(ctx, []entry{{in, marshal(in)}}); err != nil {
+	if err := s.appendRecord(ctx, []entry{{in, encodeInput(in)}}); err != nil {
 		return err
 	}
 	s.mu.Lock()

@@ -1,17 +1,13 @@
 package cluster
 
-import (
-	"time"
-
-	"github.com/fxamacker/cbor/v2"
-)
+import "time"
 
 // window is the sending half of a numbered stream: it keeps what was not
 // acknowledged, and goes back to the oldest of it when nothing moves. The
 // owner locks.
 type window struct {
 	acked    uint64 // number of the last message that the other side has
-	items    []cbor.RawMessage
+	items    [][]byte
 	bytes    int
 	sent     int // how many of items were sent since the last rewind
 	unsent   int // bytes of the others
@@ -51,7 +47,7 @@ func (w *window) ack(upto uint64, now time.Time) bool {
 
 // take returns the next messages to send, one at least and about limit bytes
 // at most, and the number of the first; nil when all were sent.
-func (w *window) take(limit int) (first uint64, out []cbor.RawMessage) {
+func (w *window) take(limit int) (first uint64, out [][]byte) {
 	first = w.acked + uint64(w.sent) + 1
 	size := 0
 	for w.sent < len(w.items) && size < limit {

@@ -44,8 +44,11 @@ func codec() (cbor.EncMode, cbor.DecMode) {
 	return em, dm
 }
 
-// upFrame travels from a peer to the leader, on "in" with inputs, on "hb"
-// without.
+// A frame is a CBOR sequence (RFC 8742): a header, then Count inputs or
+// messages.
+
+// upFrame is the header of what travels from a peer to the leader, on "in"
+// with inputs, on "hb" without.
 type upFrame struct {
 	Version int `cbor:"1,keyasint"`
 	// Epoch is the leader that the peer listens to, Got the number of the
@@ -54,24 +57,76 @@ type upFrame struct {
 	Got   uint64 `cbor:"3,keyasint,omitempty"`
 	// Acked is the number of the last input that a leader acknowledged.
 	Acked uint64 `cbor:"4,keyasint,omitempty"`
-	// First is the number of the first of Inputs.
-	First  uint64            `cbor:"5,keyasint,omitempty"`
-	Inputs []cbor.RawMessage `cbor:"6,keyasint,omitempty"`
+	// First is the number of the first input.
+	First uint64 `cbor:"5,keyasint,omitempty"`
+	Count int    `cbor:"6,keyasint,omitempty"`
 }
 
-// downFrame travels from the leader to a peer, on "out".
+// downFrame is the header of what travels from the leader to a peer, on
+// "out".
 type downFrame struct {
 	Version int    `cbor:"1,keyasint"`
 	Epoch   uint64 `cbor:"2,keyasint"`
 	// Acked is the number of the last input that is in the log.
 	Acked uint64 `cbor:"3,keyasint,omitempty"`
-	// First is the number of the first of Messages, counted from 1 for each
+	// First is the number of the first message, counted from 1 for each
 	// epoch and session.
-	First    uint64            `cbor:"4,keyasint,omitempty"`
-	Messages []cbor.RawMessage `cbor:"5,keyasint,omitempty"`
+	First uint64 `cbor:"4,keyasint,omitempty"`
+	Count int    `cbor:"5,keyasint,omitempty"`
 	// Reset ends the session, for Reason.
 	Reset  bool   `cbor:"6,keyasint,omitempty"`
 	Reason string `cbor:"7,keyasint,omitempty"`
+}
+
+// frame returns a header with what follows it.
+func frame(header any, items [][]byte) []byte {
+	h := marshal(header)
+	size := len(h)
+	for _, raw := range items {
+		size += len(raw)
+	}
+	b := append(make([]byte, 0, size), h...)
+	for _, raw := range items {
+		b = append(b, raw...)
+	}
+	return b
+}
+
+// wireInput is an input as it travels and as it stands in the log: the items
+// of a report are packed.
+type wireInput struct {
+	sched.Input
+	Items []byte `cbor:"40,keyasint,omitempty"`
+}
+
+// encodeInput returns the form of in that travels.
+func encodeInput(in *sched.Input) []byte {
+	w := wireInput{Input: *in}
+	if in.Done != nil && len(in.Done.Items) > 0 {
+		d := *in.Done
+		d.Items = nil
+		w.Done, w.Items = &d, packItems(in.Done.Items)
+	}
+	return marshal(&w)
+}
+
+// nextInput reads and checks the first input in data, and returns what it
+// took of data.
+func nextInput(data []byte) (in *sched.Input, raw []byte, err error) {
+	w := &wireInput{}
+	raw, err = next(data, w)
+	if err != nil {
+		return nil, nil, err
+	}
+	if w.Done != nil && len(w.Items) > 0 {
+		if w.Done.Items, err = unpackItems(w.Items); err != nil {
+			return nil, nil, err
+		}
+	}
+	if l := w.Listed; l != nil && (!l.Names.Valid() || l.Names.Len() != l.Count) {
+		return nil, nil, fault.New("decode", "", fault.Corrupt, fmt.Errorf("a listing of %d with %d names", l.Count, l.Names.Len()))
+	}
+	return &w.Input, raw, nil
 }
 
 // message is an effect on its way to a peer; exactly one pointer is set.
@@ -85,6 +140,46 @@ type message struct {
 	Deliver *sched.Deliver `cbor:"7,keyasint,omitempty"`
 	Notice  *sched.Notice  `cbor:"8,keyasint,omitempty"`
 	JobDone *sched.JobDone `cbor:"9,keyasint,omitempty"`
+	// Items are those of Deliver, packed.
+	Items []byte `cbor:"40,keyasint,omitempty"`
+}
+
+// encodeMessage returns the form of m that travels.
+func encodeMessage(m *message) []byte {
+	if m.Deliver != nil && len(m.Deliver.Items) > 0 {
+		c, d := *m, *m.Deliver
+		c.Items, d.Items = packItems(d.Items), nil
+		c.Deliver = &d
+		m = &c
+	}
+	return marshal(m)
+}
+
+// nextMessage reads the first message in data, and returns what it took.
+func nextMessage(data []byte) (m *message, raw []byte, err error) {
+	m = &message{}
+	if raw, err = next(data, m); err != nil {
+		return nil, nil, err
+	}
+	if m.Deliver != nil && len(m.Items) > 0 {
+		m.Deliver.Items, err = unpackItems(m.Items)
+	}
+	return m, raw, err
+}
+
+// next decodes the first item of a sequence, and returns what it took.
+func next(data []byte, v any) (raw []byte, err error) {
+	rest, err := dec.UnmarshalFirst(data, v)
+	if err != nil {
+		return nil, fault.New("decode", "", fault.Corrupt, err)
+	}
+	return data[:len(data)-len(rest)], nil
+}
+
+// skip passes over the first item of a sequence.
+func skip(data []byte) (raw []byte, err error) {
+	var r cbor.RawMessage
+	return next(data, &r)
 }
 
 // beacon is the heartbeat of the leader, on "leader".
@@ -109,18 +204,6 @@ func unmarshal(data []byte, v any) error {
 		return fault.New("decode", "", fault.Corrupt, err)
 	}
 	return nil
-}
-
-// decodeInput reads and checks one input of a peer.
-func decodeInput(raw []byte) (*sched.Input, error) {
-	in := &sched.Input{}
-	if err := unmarshal(raw, in); err != nil {
-		return nil, err
-	}
-	if in.Listed != nil && (!in.Listed.Names.Valid() || in.Listed.Names.Len() != in.Listed.Count) {
-		return nil, fault.New("decode", "", fault.Corrupt, fmt.Errorf("a listing of %d with %d names", in.Listed.Count, in.Listed.Names.Len()))
-	}
-	return in, nil
 }
 
 // problemOf puts an error into the form that travels.

@@ -52,6 +52,7 @@ var Table = []Row{
 	{Package: "internal/cli", Own: []string{"cluster", "cluster/work", "internal/natsd", "bulk", "sched", "fsys", "fsys/backend",
 		"fsys/driver", "fsys/layer/*", "loop", "task", "fault"},
 		Outside: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/vbauerster/mpb/v8", "golang.org/x/term"}},
+	{Package: "internal/e2e"},
 	{Package: "cmd/leat", Own: []string{"internal/cli"}},
 	{Package: "bench/*", Own: []string{"cluster", "cluster/work", "internal/natsd", "bulk", "fsys", "fsys/backend", "task", "fault"}},
 	{Package: "."},
@@ -68,7 +69,7 @@ var (
 var testOutside = []string{"go.uber.org/goleak", "github.com/rogpeppe/go-internal"}
 
 // testOnly are packages that only test files may import.
-var testOnly = []string{"fsys/drivertest", "internal/testenv", "internal/lint"}
+var testOnly = []string{"fsys/drivertest", "internal/testenv", "internal/lint", "internal/e2e"}
 
 // row returns the row of a package, or nil.
 func row(pkg string) *Row {

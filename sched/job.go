@@ -364,7 +364,7 @@ func (m *Machine) returned(j *job, r redo, last *worker) {
 // limit ends a job that has too many errors.
 func (m *Machine) limit(j *job) {
 	if j.sub.MaxErrors >= 0 && j.failed > uint64(j.sub.MaxErrors) && !j.ending {
-		m.end(j, false, problem(fault.Refused, fmt.Sprintf("more than %d inputs failed", j.sub.MaxErrors)))
+		m.end(j, false, problem(fault.UserError, fmt.Sprintf("gave up: more than %d inputs failed", j.sub.MaxErrors)))
 	}
 }
 

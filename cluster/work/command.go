@@ -36,9 +36,6 @@ func (l *leaseRun) command(ctx context.Context, ins []*Input) (outcome, error) {
 		}
 		defer in.Close()
 		p.stdin, p.stopStdin = in, cancel
-		if s, ok := in.(*sequence); !ok || s == nil {
-			p.stopStdin = nil
-		}
 	}
 	p.argv = arguments(l.plan.spec.Command, ins, files)
 	run := func(w io.Writer) error {

@@ -37,9 +37,11 @@ type Input struct {
 	path string
 	err  error // of resolving
 
-	data  []byte        // read ahead, all of it
-	whole bool          // data is the object
-	rest  io.ReadCloser // what follows data, when not all was read ahead
+	data  []byte // read ahead
+	whole bool   // data is the object
+
+	mu   sync.Mutex
+	rest io.ReadCloser // what follows data, when that is not all
 }
 
 // Name returns the last element of the object's path. It falls back to that
@@ -52,7 +54,7 @@ func (in *Input) Name() string {
 	return p[strings.LastIndexByte(p, '/')+1:]
 }
 
-// resolve finds the file system, once. An error of the context is not kept.
+// resolve finds the file system, once.
 func (in *Input) resolve(ctx context.Context) error {
 	in.once.Do(func() {
 		if in.res == nil {
@@ -70,15 +72,22 @@ func (in *Input) Open(ctx context.Context) (io.ReadCloser, error) {
 	if in.whole {
 		return io.NopCloser(bytes.NewReader(in.data)), nil
 	}
-	if rest := in.rest; rest != nil {
-		// What was opened ahead serves one reader.
-		in.rest = nil
+	if rest := in.takeRest(); rest != nil {
 		return &joined{Reader: io.MultiReader(bytes.NewReader(in.data), rest), Closer: rest}, nil
 	}
 	if err := in.resolve(ctx); err != nil {
 		return nil, err
 	}
 	return in.fs.Open(ctx, in.path, nil)
+}
+
+// takeRest returns what was opened ahead; it serves one reader.
+func (in *Input) takeRest() io.ReadCloser {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	rest := in.rest
+	in.rest = nil
+	return rest
 }
 
 type joined struct {
@@ -137,9 +146,8 @@ func (in *Input) fetchAhead(ctx context.Context, limit int64) error {
 
 // release closes what was opened ahead and not used.
 func (in *Input) release() {
-	if in.rest != nil {
-		in.rest.Close()
-		in.rest = nil
+	if rest := in.takeRest(); rest != nil {
+		rest.Close()
 	}
 	in.data, in.whole = nil, false
 }

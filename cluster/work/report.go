@@ -49,14 +49,14 @@ func (r *reporter) item(it *sched.Item) {
 		r.pending.Items = make([]sched.Item, 0, r.expect)
 	}
 	r.pending.Items = append(r.pending.Items, *it)
-	r.added(len(it.Value))
+	r.added(len(it.Name) + len(it.Value))
 }
 
 // failure adds a failure. It blocks while reports cannot be got rid of.
 func (r *reporter) failure(f sched.Failure) {
 	r.mu.Lock()
 	r.pending.Failed = append(r.pending.Failed, f)
-	r.added(len(f.Problem.Text) + len(f.Problem.Stderr))
+	r.added(len(f.Name) + len(f.Problem.Text) + len(f.Problem.Stderr))
 }
 
 // added takes the lock over and lets it go.

@@ -53,7 +53,6 @@ type bench struct {
 	bad   *faultfs.FS
 	store *peer.Store
 	dir   string // of temporary files
-	slots int
 }
 
 func newBench(t testing.TB, opts work.Options) *bench {
@@ -503,6 +502,39 @@ func TestWidth(t *testing.T) {
 	r.Run(t.Context(), l, func(d *sched.Done) { n += len(d.Items) })
 	if n != 8 {
 		t.Errorf("%d results, want 8", n)
+	}
+}
+
+// TestTimeoutIsForWork has inputs wait for the only slot for longer than each
+// may take.
+func TestTimeoutIsForWork(t *testing.T) {
+	b := newBench(t, work.Options{Slots: 1})
+	var u []string
+	for i := range 6 {
+		u = append(u, b.put(fmt.Sprint(i), "x")...)
+	}
+	got := b.ok(work.Spec{Command: []string{"sh", "-c", "sleep 0.2; echo done"}, Timeout: time.Second}, u...)
+	if len(got) != 6 {
+		t.Errorf("%d results, want 6", len(got))
+	}
+}
+
+// TestBatchOfUnknownSize has inputs in one batch that are larger than what is
+// read ahead, and whose size the listing did not say.
+func TestBatchOfUnknownSize(t *testing.T) {
+	b := newBench(t, work.Options{})
+	x, y := strings.Repeat("x", 2<<20), strings.Repeat("y", 3<<20)
+	u := b.put("a", x, "b", y, "c", "z")
+	for _, spec := range []work.Spec{
+		{Command: []string{"cat"}, Batch: 3}, {Command: []string{"cat", "{}"}, Batch: 3},
+	} {
+		l := b.lease(spec, u...)
+		l.Names.Sizes = []int64{-1, -1, -1}
+		l.Set = sched.Set{{From: 0, N: 3}}
+		r := b.run(t.Context(), l)
+		if it, ok := r.items[u[0]]; !ok || b.value(it) != x+y+"z" {
+			t.Errorf("%v: %d bytes, %+v", spec.Command, it.Size, r.failed)
+		}
 	}
 }
 

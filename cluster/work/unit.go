@@ -22,14 +22,44 @@ type outcome struct {
 	size  int64
 }
 
-// withTimeout bounds the work on one unit.
-func (l *leaseRun) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+// A clock ends a context when the work on a unit has taken too long. It stands
+// still while the unit waits for its turn.
+type clock struct {
+	cancel context.CancelCauseFunc
+	timer  *time.Timer // nil: no bound
+	left   time.Duration
+	since  time.Time
+}
+
+// newClock returns a clock that runs.
+func (l *leaseRun) newClock(ctx context.Context) (context.Context, *clock) {
 	d := l.plan.spec.Timeout
 	if d <= 0 {
-		return ctx, func() {}
+		return ctx, &clock{cancel: func(error) {}}
 	}
-	cause := fault.New("", "", fault.Timeout, fmt.Errorf("not done within %v", d.Round(time.Millisecond)))
-	return context.WithTimeoutCause(ctx, d, cause)
+	ctx, cancel := context.WithCancelCause(ctx)
+	cause := fault.New("", "", fault.Timeout, fmt.Errorf("not done within %v", d))
+	return ctx, &clock{cancel: cancel, left: d, since: time.Now(), timer: time.AfterFunc(d, func() { cancel(cause) })}
+}
+
+func (c *clock) pause() {
+	if c.timer != nil && c.timer.Stop() {
+		c.left = max(c.left-time.Since(c.since), 0)
+	}
+}
+
+func (c *clock) resume() {
+	if c.timer != nil {
+		c.since = time.Now()
+		c.timer.Reset(c.left)
+	}
+}
+
+func (c *clock) stop() {
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.cancel(nil)
 }
 
 // timeoutOf returns the cause in place of an error that only says that the
@@ -48,16 +78,18 @@ func timeoutOf(ctx context.Context, err error) error {
 
 // do carries out one unit and reports it.
 func (l *leaseRun) do(outer context.Context, u unit) {
-	ctx, cancel := l.withTimeout(outer)
-	defer cancel()
+	ctx, clock := l.newClock(outer)
+	defer clock.stop()
 	ins := l.inputs(u)
-	release, err := l.fetchAhead(ctx, ins)
+	release, err := l.fetchAhead(ctx, clock, ins)
 	defer release()
+	clock.pause()
 	if err == nil {
 		err = l.r.slots.Acquire(ctx, 1)
 	}
 	var o outcome
 	if err == nil {
+		clock.resume()
 		o, err = l.compute(ctx, ins)
 		l.r.slots.Release(1)
 	}
@@ -75,47 +107,56 @@ func (l *leaseRun) doLazy(outer context.Context, us []unit) {
 		in := &ins[i]
 		in.URL, in.Size = l.lease.Names.At(u.first)
 		in.Index, in.res = u.rg.From, l.r.opts.Mux
-		ctx, cancel := l.withTimeout(outer)
+		ctx, clock := l.newClock(outer)
 		o, err := l.call(ctx, in)
-		cancel()
-		l.ended(outer, u, o, timeoutOf(ctx, err))
+		err = timeoutOf(ctx, err)
+		clock.stop()
+		l.ended(outer, u, o, err)
 	}
 }
 
 // fetchAhead reads small inputs into memory, all at once, before they have a
 // slot. release gives back what that took.
-func (l *leaseRun) fetchAhead(ctx context.Context, ins []*Input) (release func(), err error) {
-	var some []*Input
-	total := int64(0)
+func (l *leaseRun) fetchAhead(ctx context.Context, clock *clock, ins []*Input) (release func(), err error) {
+	some, total := l.pickAhead(ctx, ins)
+	if len(some) == 0 {
+		return func() {}, nil
+	}
+	clock.pause()
+	if err := l.r.ahead.Acquire(ctx, total); err != nil {
+		return func() {}, err
+	}
+	clock.resume()
+	release = func() {
+		for _, in := range some {
+			in.release()
+		}
+		l.r.ahead.Release(total)
+	}
+	if len(some) == 1 {
+		return release, some[0].fetchAhead(ctx, aheadBytes)
+	}
+	// What stays open lives longer than the group, so it is opened under the
+	// context of the unit.
+	err = task.Run(ctx, &task.Options{Limit: l.r.opts.Width}, func(g *task.Group) error {
+		for _, in := range some {
+			g.Go("", func(context.Context) error { return in.fetchAhead(ctx, aheadBytes) })
+		}
+		return nil
+	})
+	return release, firstError(err)
+}
+
+// pickAhead returns the inputs to read ahead and how many bytes they may
+// have.
+func (l *leaseRun) pickAhead(ctx context.Context, ins []*Input) (some []*Input, total int64) {
 	for _, in := range ins {
 		if l.wantsAhead(ctx, in) && total+aheadOf(in) <= aheadTotalBytes/4 {
 			some = append(some, in)
 			total += aheadOf(in)
 		}
 	}
-	release = func() {
-		for _, in := range some {
-			in.release()
-		}
-	}
-	if len(some) == 0 {
-		return release, nil
-	}
-	if err := l.r.ahead.Acquire(ctx, total); err != nil {
-		return release, err
-	}
-	inner := release
-	release = func() { inner(); l.r.ahead.Release(total) }
-	if len(some) == 1 {
-		return release, some[0].fetchAhead(ctx, aheadBytes)
-	}
-	err = task.Run(ctx, &task.Options{Limit: l.r.opts.Width}, func(g *task.Group) error {
-		for _, in := range some {
-			g.Go("", func(ctx context.Context) error { return in.fetchAhead(ctx, aheadBytes) })
-		}
-		return nil
-	})
-	return release, firstError(err)
+	return some, total
 }
 
 // firstError takes an error out of a group's list: one is enough to say why

@@ -235,6 +235,28 @@ func TestGlobAsksForLittle(t *testing.T) {
 	}
 }
 
+// recording notes the prefixes that listings ask for.
+type recording struct {
+	driver.FS
+	asked *[]string
+}
+
+func (r recording) List(ctx context.Context, dir string, opts driver.ListOptions) iter.Seq2[driver.Entry, error] {
+	*r.asked = append(*r.asked, dir+"|"+opts.Prefix)
+	return r.FS.List(ctx, dir, opts)
+}
+
+func TestGlobPushesPrefixDown(t *testing.T) {
+	mem := memfs.New()
+	put(t, fsys.New(mem, ""), "d/abc", "d/x")
+	for pattern, want := range map[string]string{"d/ab*": "d|ab", "d/ab*/**": "d|ab", "ab[c]": "|ab", "**/x": "|", "d/**/abc": "d|", "/ab*": "|/ab"} {
+		var asked []string
+		if _, err := glob(fsys.New(recording{mem, &asked}, "").Glob(t.Context(), pattern, nil)); err != nil || !slices.Equal(asked, []string{want}) {
+			t.Errorf("glob %q asks for %q, %v, want %q", pattern, asked, err, want)
+		}
+	}
+}
+
 func TestGlobIsLazy(t *testing.T) {
 	mem := memfs.New()
 	f := fsys.New(mem, "mem://t")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/leat-dev/leat/fault"
 	"github.com/leat-dev/leat/fsys"
@@ -241,26 +242,29 @@ func TestMuxForgetsFailures(t *testing.T) {
 	}
 }
 
-// One caller's giving up is not the other's.
+// One caller's giving up is not the other's, which waits for it.
 func TestMuxOpenerGivesUp(t *testing.T) {
-	c := &counting{entered: make(chan struct{}), leave: make(chan struct{})}
-	m := fsys.NewMux(map[string]fsys.Backend{"mem": c.backend()})
-	defer m.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	wg.Go(func() { // owner: this test, which waits
-		if _, _, err := m.Resolve(ctx, "mem://a/x"); fault.KindOf(err) != fault.Canceled {
-			t.Errorf("the first: %v, want Canceled", err)
-		}
+	synctest.Test(t, func(t *testing.T) {
+		c := &counting{entered: make(chan struct{}), leave: make(chan struct{})}
+		m := fsys.NewMux(map[string]fsys.Backend{"mem": c.backend()})
+		defer m.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { // owner: this test, which waits
+			if _, _, err := m.Resolve(ctx, "mem://a/x"); fault.KindOf(err) != fault.Canceled {
+				t.Errorf("the first: %v, want Canceled", err)
+			}
+		})
+		<-c.entered
+		wg.Go(func() { // owner: this test, which waits
+			if _, _, err := m.Resolve(t.Context(), "mem://a/x"); err != nil {
+				t.Errorf("the second: %v", err)
+			}
+		})
+		synctest.Wait() // the second waits for the first
+		cancel()
+		<-c.entered // and now opens for itself
+		close(c.leave)
+		wg.Wait()
 	})
-	<-c.entered
-	wg.Go(func() { // owner: this test, which waits
-		if _, _, err := m.Resolve(t.Context(), "mem://a/x"); err != nil {
-			t.Errorf("the second: %v", err)
-		}
-	})
-	cancel()
-	<-c.entered // the second opens for itself
-	close(c.leave)
-	wg.Wait()
 }

@@ -41,6 +41,7 @@ func TestMatchPath(t *testing.T) {
 		{`a\`, `a\`, "a"},
 		{"]", "]", "a"},
 		{"a/*", "a/b", "a a/b/c b/a"},
+		{"*\xa9", "\xa9 x\xa9 \xc3\xc3\xa9\xa9", "é xé"},
 		{"*/*", "a/b", "a a/b/c"},
 		{"**", "a a/b a/b/c .x/.y", ""},
 		{"**/a", "a x/a x/y/a", "b a/b xa"},

@@ -17,7 +17,7 @@ var weird = []string{
 	"a&b=c;d", "quote'single", `quote"double`, "<tag>", "{brace}", "[bracket]", "*star*", "$dollar", "!bang", "~tilde",
 	"`tick`", "|pipe", "^caret", "back\\slash", "co:lon", "comma,", "at@", "-dash", "--", ".hidden", "..hidden", "dots...", "...",
 	"é", "e\u0301", "日本語", "😀", "\u200b", "\ufeffbom", "rtl\u202e", "\x01control", "\x7fdel",
-	"bad\xffutf8", "bad\xc3", "\xed\xa0\x80surrogate", "high/\xff\xff",
+	"bad\xffutf8", "bad\xc3", "\xed\xa0\x80surrogate", "high/a", "high/\xff\xff",
 	"dir with space/and#hash/x?y", "d/a+b", "d%/b", "CON", "nul.txt", "index.html/x",
 	"..", "up/../down", "dot/./dot", "double//slash", "/leading", "trailing/",
 	strings.Repeat(strings.Repeat("k", 203)+"/", 5) + "last", // 1,024 bytes

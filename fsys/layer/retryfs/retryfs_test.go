@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -187,6 +188,34 @@ func TestListGoesOn(t *testing.T) {
 		}
 		if n != 1 {
 			t.Errorf("one directory was listed %d times", n)
+		}
+	})
+}
+
+// inclusive resumes at the entry named, not behind it.
+type inclusive struct{ driver.FS }
+
+func (i inclusive) List(ctx context.Context, dir string, opts driver.ListOptions) iter.Seq2[driver.Entry, error] {
+	opts.After = ""
+	return i.FS.List(ctx, dir, opts)
+}
+
+func TestListNeverRepeatsAnEntry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := memfs.New()
+		for _, p := range []string{"a", "b/x", "c"} {
+			write(t, fsys.New(mem, ""), p, nil)
+		}
+		drv, _ := faultfs.New(inclusive{mem}, &faultfs.Rule{Op: "list", Times: 1, N: 2, Err: unavailable()})
+		var got []string
+		for e, err := range retryfs.New(drv, nil).List(t.Context(), "", driver.ListOptions{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, e.Path)
+		}
+		if !slices.Equal(got, []string{"a", "b", "c"}) {
+			t.Errorf("listed %q", got)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -22,17 +23,17 @@ const (
 	logEvery = 30 * time.Second
 )
 
-// startProgress shows how far p is until the function it returns is called,
+// startProgress shows how far a run is until the function it returns is called,
 // which waits for the display to be gone: as a bar on a terminal, else as a
 // line now and then.
-func (a *App) startProgress(done string, p *bulk.Progress) (end func()) {
+func (a *App) startProgress(done string, snap func() bulk.Snapshot) (end func()) {
 	switch {
 	case a.quiet || a.progress == "never":
 		return func() {}
 	case a.progress == "always" || a.ErrTerm:
-		return a.startBar(done, p)
+		return a.startBar(done, snap)
 	}
-	return a.startLines(done, p, logEvery)
+	return a.startLines(done, snap, logEvery)
 }
 
 // every calls fn at an interval until the function it returns is called,
@@ -58,58 +59,65 @@ func every(d time.Duration, fn func()) (end func()) {
 	}
 }
 
-func (a *App) startLines(done string, p *bulk.Progress, d time.Duration) (end func()) {
+func (a *App) startLines(done string, snap func() bulk.Snapshot, d time.Duration) (end func()) {
 	start := time.Now()
-	return every(d, func() { a.say(progressLine(done, p.Snapshot(), time.Since(start))) })
+	return every(d, func() { a.say(progressLine(done, snap(), time.Since(start))) })
 }
 
-// startBar draws a bar. What is written to standard error meanwhile appears
-// above it.
-func (a *App) startBar(done string, p *bulk.Progress) (end func()) {
+// startBar draws a bar, once the run has taken a while. What is written to
+// standard error from then on appears above it, with the next redraw.
+func (a *App) startBar(done string, snap func() bulk.Snapshot) (end func()) {
 	start := time.Now()
-	delay := make(chan struct{})
-	timer := time.AfterFunc(drawAfter, func() { close(delay) })
-	stderr := a.redirectErr(io.Discard)
-	bars := mpb.New(mpb.WithOutput(stderr), mpb.WithRefreshRate(redrawEvery), mpb.WithAutoRefresh(),
-		mpb.WithRenderDelay(delay), mpb.WithWidth(24))
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() { // owner: the caller, who ends it by calling end
+		defer close(ended)
+		select {
+		case <-time.After(drawAfter):
+			a.drawBar(quit, snap, func() string { return progressLine(done, snap(), time.Since(start)) })
+		case <-quit:
+		}
+	}()
+	return func() {
+		close(quit)
+		<-ended
+	}
+}
+
+// drawBar draws a bar with a text behind it until quit is closed.
+func (a *App) drawBar(quit <-chan struct{}, snap func() bulk.Snapshot, text func() string) {
+	var bars *mpb.Progress
+	stderr := a.redirectErr(func(old io.Writer) io.Writer {
+		bars = mpb.New(mpb.WithOutput(old), mpb.WithRefreshRate(redrawEvery), mpb.WithAutoRefresh(), mpb.WithWidth(24))
+		return barWriter{bars, old}
+	})
 	bar := bars.New(0, mpb.BarStyle().Lbound("[").Rbound("]"), mpb.BarRemoveOnComplete(),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string {
-			return " " + progressLine(done, p.Snapshot(), time.Since(start))
-		})))
-	a.redirectErr(barWriter{bars, delay, stderr})
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + text() })))
 	stop := every(redrawEvery, func() {
-		s := p.Snapshot()
+		s := snap()
 		if total, now := barPosition(&s); total > 0 {
 			bar.SetTotal(total, false)
 			bar.SetCurrent(now)
 		}
 	})
-	return func() {
-		stop()
-		if timer.Stop() {
-			close(delay)
-		}
-		bar.Abort(true)
-		bars.Wait()
-		a.redirectErr(stderr)
-	}
+	<-quit
+	stop()
+	bar.Abort(true)
+	bars.Wait()
+	a.redirectErr(func(io.Writer) io.Writer { return stderr })
 }
 
-// A barWriter writes above the bars once they are drawn, and directly before
-// that.
+// A barWriter writes above the bars, and directly when they are gone.
 type barWriter struct {
 	bars   *mpb.Progress
-	drawn  <-chan struct{}
 	stderr io.Writer
 }
 
 func (w barWriter) Write(b []byte) (int, error) {
-	select {
-	case <-w.drawn:
-		return w.bars.Write(b)
-	default:
+	n, err := w.bars.Write(b)
+	if errors.Is(err, mpb.ErrDone) {
 		return w.stderr.Write(b)
 	}
+	return n, err
 }
 
 // barPosition returns how long the bar is and how much of it is filled: by

@@ -105,13 +105,14 @@ func (s *Streams) say(text string) {
 	_, _ = io.WriteString(s.err, "leat: "+oneLine(text)+"\n")
 }
 
-// redirectErr makes w take what is written to standard error, and returns
-// what took it before.
-func (s *Streams) redirectErr(w io.Writer) io.Writer {
+// redirectErr makes what is written to standard error go to what to returns
+// for the writer that took it before, which redirectErr returns. Nothing is
+// written meanwhile.
+func (s *Streams) redirectErr(to func(old io.Writer) io.Writer) io.Writer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.err
-	s.err = w
+	s.err = to(old)
 	return old
 }
 

@@ -174,7 +174,7 @@ func TestProgressLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, _, err := newTestApp(false)
 		var p bulk.Progress
-		end := a.startProgress("copied", &p)
+		end := a.startProgress("copied", p.Snapshot)
 		<-time.After(2*logEvery + time.Second) // virtual: lets two lines come
 		end()
 		<-time.After(10 * logEvery)
@@ -205,16 +205,17 @@ func TestProgressBar(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, _, err := newTestApp(true)
 		var p bulk.Progress
-		end := a.startProgress("copied", &p)
+		end := a.startProgress("copied", p.Snapshot)
 		a.say("before it is drawn")
 		<-time.After(drawAfter + 2*redrawEvery) // virtual: lets it be drawn
 		synctest.Wait()
 		a.say("while it is drawn")
 		<-time.After(2 * redrawEvery)
+		a.say("just before the end")
 		end()
 		a.say("afterwards")
 		got := err.String()
-		for _, want := range []string{"leat: before it is drawn\n", "copied 0 of 0+", "leat: while it is drawn\n", "leat: afterwards\n"} {
+		for _, want := range []string{"leat: before it is drawn\n", "copied 0 of 0+", "leat: while it is drawn\n", "leat: just before the end\n", "leat: afterwards\n"} {
 			if !strings.Contains(got, want) {
 				t.Errorf("%q is not in %q", want, got)
 			}
@@ -230,7 +231,7 @@ func TestProgressIsQuiet(t *testing.T) {
 		var err bytes.Buffer
 		a.Streams = NewStreams(nil, &err, &err)
 		a.ErrTerm = true
-		a.startProgress("copied", new(bulk.Progress))()
+		a.startProgress("copied", new(bulk.Progress).Snapshot)()
 		if err.Len() > 0 {
 			t.Errorf("wrote %q", &err)
 		}

@@ -26,7 +26,7 @@ func (a *App) track(done string, records bool) *tracker {
 	t := &tracker{app: a, done: done, records: records && a.json, start: time.Now()}
 	t.end = func() {}
 	if records || !a.OutTerm { // data on the terminal and a bar do not mix
-		t.end = a.startProgress(done, &t.prog)
+		t.end = a.startProgress(done, t.prog.Snapshot)
 	}
 	return t
 }

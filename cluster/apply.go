@@ -153,7 +153,7 @@ func (s *Scheduler) follow(in *sched.Input) {
 	s.noteSessions(in)
 	switch {
 	case in.Join != nil:
-		s.opts.Log.Info("worker joined", "worker", in.Join.Name, "addr", in.Join.Addr)
+		s.opts.Log.Debug("worker joined", "worker", in.Join.Name, "addr", in.Join.Addr)
 		s.showSoon()
 	case in.Lost != nil:
 		s.forgetRemote(in.Lost.Session)

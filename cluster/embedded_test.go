@@ -184,7 +184,7 @@ func TestMaxErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := j.Wait(t.Context())
-	if fault.KindOf(err) != fault.Refused || s.Failed < 3 || s.Failed == 200 {
+	if fault.KindOf(err) != fault.UserError || s.Failed < 3 || s.Failed == 200 {
 		t.Errorf("summary %+v, error %v", s, err)
 	}
 }

@@ -1,0 +1,413 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/leat-dev/leat/cluster/work"
+	"github.com/leat-dev/leat/fault"
+	"github.com/leat-dev/leat/fsys"
+	"github.com/leat-dev/leat/fsys/backend"
+	"github.com/leat-dev/leat/sched"
+)
+
+var seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0 takes the time")
+
+func seed(t *testing.T) uint64 {
+	s := *seedFlag
+	if s == 0 {
+		s = uint64(time.Now().UnixNano())
+	}
+	t.Logf("-seed %d", s)
+	return s
+}
+
+// objects stores n objects of i%10+1 lines and returns their mux and pattern.
+func objects(t *testing.T, n int) (*fsys.Mux, string) {
+	t.Helper()
+	mux := backend.Mux(nil)
+	t.Cleanup(func() { mux.Close() })
+	root := "mem://" + strings.ReplaceAll(t.Name(), "/", "-")
+	fs, _, err := mux.Resolve(t.Context(), root+"/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if _, err := fs.WriteFile(t.Context(), fmt.Sprintf("o%06d", i), bytes.Repeat([]byte("x\n"), i%10+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return mux, root + "/*"
+}
+
+// newRig returns a cluster of nothing on a network that loses messages.
+func newRig(t *testing.T, mux *fsys.Mux, drop float64) *rig {
+	return &rig{
+		t: t, net: newNetwork(seed(t), drop),
+		st: &store{log: newMemLog(), el: &memElector{}, reg: memRegistry{}},
+		opt: SchedulerOptions{
+			Mux: mux, DeadAfter: 400 * time.Millisecond, ClientDeadAfter: 20 * time.Second, timing: fastTiming,
+			Machine: &sched.Options{MaxLease: 64, ListAhead: 256},
+		},
+	}
+}
+
+// take takes the results of a job, checks that each input came once and is
+// right, and calls at after each.
+func take(t *testing.T, j *Job, n int, at func(seen int)) Summary {
+	t.Helper()
+	seen := map[uint64]bool{}
+	for r, err := range j.Results() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[r.Index] {
+			t.Errorf("input %d came twice", r.Index)
+		}
+		seen[r.Index] = true
+		if want := strconv.Itoa(int(r.Index)%10 + 1); r.Problem != nil || strings.TrimSpace(string(r.Value)) != want {
+			t.Errorf("input %d: %q, %+v; want %s", r.Index, r.Value, r.Problem, want)
+		}
+		if at != nil {
+			at(len(seen))
+		}
+	}
+	s, err := j.Wait(t.Context())
+	if err != nil || s.OK != uint64(n) || len(seen) != n {
+		t.Fatalf("summary %+v, %d results, error %v; want %d", s, len(seen), err, n)
+	}
+	return s
+}
+
+func sumOf(n int) int {
+	sum := 0
+	for i := range n {
+		sum += i%10 + 1
+	}
+	return sum
+}
+
+func reduceTo(t *testing.T, j *Job, want int) Summary {
+	t.Helper()
+	s, err := j.Wait(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Result.Close()
+	got, err := io.ReadAll(s.Result)
+	if err != nil || strings.TrimSpace(string(got)) != strconv.Itoa(want) {
+		t.Fatalf("result %q, %v; want %d", got, err, want)
+	}
+	return s
+}
+
+func TestLossRepetitionAndDisorder(t *testing.T) {
+	const n = 3000
+	mux, pattern := objects(t, n)
+	r := newRig(t, mux, 0.08)
+	r.opt.DeadAfter = 20 * time.Second // loss alone takes nobody's session
+	r.scheduler()
+	for i := range 3 {
+		r.worker(fmt.Sprint("w", i))
+	}
+	c := r.client()
+	for _, reduce := range []string{"", "sum"} {
+		j, err := c.Map(t.Context(), &work.Spec{Inputs: []string{pattern}, Func: "lines", Reduce: reduce}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reduce == "" {
+			take(t, j, n, nil)
+		} else {
+			reduceTo(t, j, sumOf(n))
+		}
+	}
+}
+
+func TestWorkerDiesWithoutGoodbye(t *testing.T) {
+	const n = 1000
+	mux, pattern := objects(t, n)
+	r := newRig(t, mux, 0)
+	r.scheduler()
+	r.worker("survivor")
+	_, bus := r.worker("victim")
+	c := r.client()
+	var mu sync.Mutex
+	var notices []sched.Notice
+	opts := &MapOptions{Notice: func(n sched.Notice) {
+		mu.Lock()
+		defer mu.Unlock()
+		notices = append(notices, n)
+	}}
+	spec := &work.Spec{Inputs: []string{pattern}, Func: "test-slow-lines"}
+	j, err := c.Map(t.Context(), spec, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	take(t, j, n, func(seen int) {
+		if seen == n/4 {
+			bus.sever()
+		}
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	if len(notices) == 0 || notices[0].Worker != "victim" || notices[0].Left {
+		t.Errorf("notices %+v, want one of the victim", notices)
+	}
+}
+
+func TestReduceWhenWorkersDie(t *testing.T) {
+	const n = 1000
+	mux, pattern := objects(t, n)
+	r := newRig(t, mux, 0)
+	r.scheduler()
+	r.worker("survivor")
+	_, bus := r.worker("victim")
+	c := r.client()
+	j, err := c.Map(t.Context(), &work.Spec{Inputs: []string{pattern}, Func: "test-slow-lines", Reduce: "sum"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-slow.after(n / 2) // a good part of it is folded
+	bus.sever()
+	reduceTo(t, j, sumOf(n))
+}
+
+// slowCalls counts calls of the function "test-slow-lines".
+type slowCalls struct {
+	mu    sync.Mutex
+	n     int
+	waits map[int]chan struct{}
+}
+
+var slow = slowCalls{waits: map[int]chan struct{}{}}
+
+// after returns a channel that is closed when n more calls were made.
+func (c *slowCalls) after(n int) <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ch := make(chan struct{})
+	c.waits[c.n+n] = ch
+	return ch
+}
+
+func (c *slowCalls) call() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n++
+	if ch := c.waits[c.n]; ch != nil {
+		close(ch)
+		delete(c.waits, c.n)
+	}
+}
+
+func init() {
+	work.Register("test-slow-lines", func(ctx context.Context, in *work.Input) ([]byte, error) {
+		data, err := in.Bytes(ctx)
+		if err != nil {
+			return nil, err
+		}
+		select { // long enough that leases are under way at any time
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
+		slow.call()
+		return strconv.AppendInt(nil, int64(bytes.Count(data, []byte("\n"))), 10), nil
+	})
+}
+
+// heard is a log handler that tells when something was said.
+type heard struct {
+	mu    sync.Mutex
+	waits []*heardWait
+}
+
+type heardWait struct {
+	text string
+	left int
+	done chan struct{}
+}
+
+// after returns a channel that is closed when text was logged n more times.
+func (h *heard) after(text string, n int) <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w := &heardWait{text, n, make(chan struct{})}
+	h.waits = append(h.waits, w)
+	return w.done
+}
+
+func (h *heard) Enabled(context.Context, slog.Level) bool { return true }
+func (h *heard) WithAttrs([]slog.Attr) slog.Handler       { return h }
+func (h *heard) WithGroup(string) slog.Handler            { return h }
+func (h *heard) Handle(_ context.Context, r slog.Record) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, w := range h.waits {
+		if w.text == r.Message {
+			if w.left--; w.left == 0 {
+				close(w.done)
+			}
+		}
+	}
+	return nil
+}
+
+// TestSilentWorkerComesBack cuts a worker off for longer than its session
+// lives, and lets it speak again.
+func TestSilentWorkerComesBack(t *testing.T) {
+	const n = 1000
+	mux, pattern := objects(t, n)
+	r := newRig(t, mux, 0)
+	said := &heard{}
+	r.opt.Log = slog.New(said)
+	joined := said.after("worker joined", 3)
+	lost := said.after("session is silent and given up", 1)
+	r.scheduler()
+	r.worker("steady")
+	o, err := (&WorkerOptions{Name: "away", Mux: mux, Slots: 2, timing: fastTiming}).withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bus := &mutedBus{Bus: r.net.connect()}
+	w, err := startWorker(bus, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	c := r.client()
+	for range 2 {
+		j, err := c.Map(t.Context(), &work.Spec{Inputs: []string{pattern}, Func: "test-slow-lines"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		take(t, j, n, func(seen int) {
+			if seen == n/4 && w.sessions.Load() == 1 {
+				bus.mute(true)
+				<-lost
+				bus.mute(false)
+				<-joined
+			}
+		})
+	}
+	if got := w.sessions.Load(); got != 2 {
+		t.Errorf("the worker had %d sessions, want 2", got)
+	}
+}
+
+// mutedBus can stop to let anything out, as a stopped process does.
+type mutedBus struct {
+	Bus
+	mu    sync.Mutex
+	muted bool
+}
+
+func (b *mutedBus) mute(on bool) {
+	b.mu.Lock()
+	b.muted = on
+	b.mu.Unlock()
+}
+
+func (b *mutedBus) Publish(subject string, data []byte) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.muted {
+		return nil
+	}
+	return b.Bus.Publish(subject, data)
+}
+
+func TestSchedulerRestarts(t *testing.T) {
+	for _, reduce := range []string{"", "sum"} {
+		t.Run("reduce="+reduce, func(t *testing.T) {
+			const n = 2000
+			mux, pattern := objects(t, n)
+			r := newRig(t, mux, 0.02)
+			r.opt.DeadAfter = 20 * time.Second
+			s := r.scheduler()
+			for i := range 2 {
+				r.worker(fmt.Sprint("w", i))
+			}
+			c := r.client()
+			j, err := c.Map(t.Context(), &work.Spec{Inputs: []string{pattern}, Func: "test-slow-lines", Reduce: reduce}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			restart := func() {
+				s.cancel(errKilled) // no goodbye, no resignation
+				<-s.done
+				s = r.scheduler()
+			}
+			if reduce == "" {
+				take(t, j, n, func(seen int) {
+					if seen%500 == 250 {
+						restart()
+					}
+				})
+				return
+			}
+			for range 4 {
+				<-slow.after(n / 5)
+				restart()
+			}
+			if s := reduceTo(t, j, sumOf(n)); s.OK != n {
+				t.Errorf("summary %+v", s)
+			}
+		})
+	}
+}
+
+func TestSecondSchedulerFencesTheFirst(t *testing.T) {
+	mux, pattern := objects(t, 10)
+	r := newRig(t, mux, 0)
+	old := r.scheduler()
+	r.scheduler()
+	r.worker("w")
+	c := r.client()
+	<-old.Done()
+	if fault.KindOf(old.Err()) != fault.Refused {
+		t.Errorf("the first scheduler ended with %v, want kind Refused", old.Err())
+	}
+	j, err := c.Map(t.Context(), &work.Spec{Inputs: []string{pattern}, Func: "lines"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	take(t, j, 10, nil)
+}
+
+func TestFullLogEndsTheScheduler(t *testing.T) {
+	mux, _ := objects(t, 1)
+	r := newRig(t, mux, 0)
+	s := r.scheduler()
+	r.st.log.(*memLog).full = true
+	s.queue.host(true, &sched.Input{Lost: &sched.Lost{Session: "nobody"}})
+	<-s.Done()
+	if fault.KindOf(s.Err()) != fault.NoSpace {
+		t.Errorf("ended with %v, want kind NoSpace", s.Err())
+	}
+}
+
+func TestCorruptLogIsRefused(t *testing.T) {
+	mux, _ := objects(t, 1)
+	r := newRig(t, mux, 0)
+	r.scheduler().Close()
+	l := r.st.log.(*memLog)
+	l.recs[0][3] ^= 1
+	o, err := r.opt.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := startScheduler(t.Context(), r.net.connect(), r.st, o); fault.KindOf(err) != fault.Corrupt {
+		t.Errorf("start on a corrupt log: %v, want kind Corrupt", err)
+	}
+}

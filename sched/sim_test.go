@@ -79,7 +79,6 @@ type simClient struct {
 	failed  map[uint64]int
 	done    *sched.JobDone
 	ended   bool
-	pending []sched.Input
 	waiting map[sched.Range]bool // results to be had again
 }
 

@@ -28,7 +28,7 @@ func HasMeta(pattern string) bool {
 
 // QuoteMeta returns a pattern that matches path and nothing else.
 func QuoteMeta(path string) string {
-	if strings.IndexAny(path, metaBytes) < 0 {
+	if !strings.ContainsAny(path, metaBytes) {
 		return path
 	}
 	var b strings.Builder

@@ -16,7 +16,8 @@ func newRoot(a *App) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "leat COMMAND [FLAG...] [ARG...]",
 		Short: "do something to every object that a pattern matches, wherever it lives",
-		Example: `  leat ls -l s3://bucket/logs/
+		Example: `  leat map 's3://logs/**/*.gz' --reduce sum -- sh -c 'zcat | grep -c error'
+  leat ls -l s3://bucket/logs/
   leat cat 's3://bucket/logs/**/*.txt' | wc -l
   leat cp -R results/ s3://bucket/results`,
 		Long: `Names are local paths or URLs: s3://bucket/key, https://host/path, mem://name/path.
@@ -49,6 +50,7 @@ Patterns (* ? [a-z] **) work on all of them; quote them, so that the shell leave
 	root.SetHelpFunc(a.showHelp)
 	root.SetHelpCommand(newHelp(a))
 	root.AddCommand(
+		newMap(a), newUp(a), newWorker(a),
 		newLs(a), newFind(a), newStat(a), newCat(a), newCp(a), newRm(a), newVersion(a),
 	)
 	root.AddCommand(topics()...)

@@ -2,12 +2,14 @@ package work
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"unicode"
 	"unicode/utf8"
@@ -90,53 +92,42 @@ func countWords(ctx context.Context, in *Input) ([]byte, error) {
 // wordCount lists each word with its count, the most frequent first, equal
 // counts in byte order.
 func wordCount(ctx context.Context, in *Input) ([]byte, error) {
-	counts := map[string]*int64{}
+	type counted struct {
+		word string
+		n    int64
+	}
+	var words []counted
+	at := map[string]int{} // where in words
 	var s wordScanner
 	count := func(word []byte) {
-		if p := counts[string(word)]; p != nil {
-			*p++
+		if i, ok := at[string(word)]; ok {
+			words[i].n++
 			return
 		}
-		one := int64(1)
-		counts[string(word)] = &one
+		w := string(word)
+		at[w] = len(words)
+		words = append(words, counted{w, 1})
 	}
 	if err := eachChunk(ctx, in, func(p []byte) { s.scan(p, count) }); err != nil {
 		return nil, err
 	}
 	s.end(count)
-	words := make([]string, 0, len(counts))
-	for w := range counts {
-		words = append(words, w)
-	}
-	slices.SortFunc(words, func(a, b string) int { return byCount(*counts[a], *counts[b], a, b) })
+	slices.SortFunc(words, func(a, b counted) int {
+		return cmp.Or(cmp.Compare(b.n, a.n), strings.Compare(a.word, b.word))
+	})
 	var out []byte
 	for _, w := range words {
-		out = strconv.AppendInt(out, *counts[w], 10)
+		out = strconv.AppendInt(out, w.n, 10)
 		out = append(out, '\t')
-		out = append(out, w...)
+		out = append(out, w.word...)
 		out = append(out, '\n')
 	}
 	return out, nil
 }
 
-// byCount orders descending by count, then ascending by key.
-func byCount(a, b int64, ka, kb string) int {
-	switch {
-	case a > b:
-		return -1
-	case a < b:
-		return 1
-	case ka < kb:
-		return -1
-	case ka > kb:
-		return 1
-	}
-	return 0
-}
-
-// isWordByte says which ASCII bytes are part of a word.
-var isWordByte = func() (t [utf8.RuneSelf]bool) {
-	for c := range t {
+// isWordByte says which bytes are a character of a word on their own.
+var isWordByte = func() (t [256]bool) {
+	for c := range utf8.RuneSelf {
 		t[c] = c == '_' || unicode.IsLetter(rune(c)) || unicode.IsDigit(rune(c))
 	}
 	return t
@@ -156,25 +147,32 @@ func (s *wordScanner) scan(p []byte, fn func([]byte)) {
 		p = append(s.part, p...)
 		s.part = nil
 	}
-	start := 0 // of the current word
-	for i := 0; i < len(p); {
+	start, i := 0, 0 // of the current word, and where we are
+	for i < len(p) {
 		c := p[i]
-		in, n := c < utf8.RuneSelf && isWordByte[c&0x7f], 1
+		if isWordByte[c] {
+			i++
+			continue
+		}
+		n := 1
 		if c >= utf8.RuneSelf {
 			if !utf8.FullRune(p[i:]) {
-				s.part = append([]byte(nil), p[i:]...)
+				s.part = bytes.Clone(p[i:])
 				p = p[:i]
 				break
 			}
-			r, size := utf8.DecodeRune(p[i:])
-			n = size
-			in = r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r))
+			var r rune
+			r, n = utf8.DecodeRune(p[i:])
+			if r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+				i += n
+				continue
+			}
 		}
-		if !in {
+		if start < i || len(s.word) > 0 {
 			s.emit(p[start:i], fn)
-			start = i + n
 		}
 		i += n
+		start = i
 	}
 	s.word = append(s.word, p[min(start, len(p)):]...)
 }

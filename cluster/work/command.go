@@ -60,7 +60,8 @@ func (l *leaseRun) environment(in *Input) []string {
 }
 
 // stdin returns the inputs one after the other. A single local file is
-// handed over as it is.
+// handed over as it is. The first is opened at once: no command is started
+// for nothing.
 func stdin(ctx context.Context, ins []*Input) (io.ReadCloser, error) {
 	if len(ins) == 1 {
 		if name, ok := ins[0].localPath(ctx); ok {
@@ -71,7 +72,11 @@ func stdin(ctx context.Context, ins []*Input) (io.ReadCloser, error) {
 			return f, nil
 		}
 	}
-	return &sequence{ctx: ctx, ins: ins}, nil
+	first, err := ins[0].Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &sequence{ctx: ctx, ins: ins[1:], cur: first}, nil
 }
 
 // A sequence reads inputs one after the other and opens each when its turn

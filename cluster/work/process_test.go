@@ -6,18 +6,29 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/leat-dev/leat/cluster/peer"
 	"github.com/leat-dev/leat/cluster/work"
 	"github.com/leat-dev/leat/fault"
+	"github.com/leat-dev/leat/fsys"
+	"github.com/leat-dev/leat/fsys/backend/memfs"
 	"github.com/leat-dev/leat/sched"
 )
+
+func init() {
+	if pipe := os.Getenv(helperFifo); pipe != "" {
+		worker(pipe)
+	}
+}
 
 // fifo makes a named pipe.
 func fifo(t *testing.T) string {
@@ -140,23 +151,66 @@ func TestLeftBehind(t *testing.T) {
 	}
 }
 
-func TestPdeathsig(t *testing.T) {
+// helperFifo makes the test binary a worker that runs one command, which
+// writes its process group to the named pipe.
+const helperFifo = "LEAT_TEST_WORKER_FIFO"
+
+// worker is the helper process; it does not return.
+func worker(pipe string) {
+	mux := fsys.NewMux(map[string]fsys.Backend{"mem": memfs.Backend()})
+	store, err := peer.NewStore(nil)
+	if err != nil {
+		panic(err)
+	}
+	fsys.New(memfs.Open("x"), "").WriteFile(context.Background(), "k", []byte("x"))
+	spec := work.Spec{Inputs: []string{"mem://x/k"}, Command: []string{"sh", "-c", "echo $$ >" + pipe + "; exec sleep 60"}}
+	l := &sched.Lease{Job: "j", Set: sched.Set{{From: 0, N: 1}}}
+	l.Spec, _ = spec.Encode()
+	l.Names.Append("mem://x/k", 1)
+	r := work.NewRunner(work.Options{Mux: mux, Store: store})
+	r.Run(context.Background(), l, func(*sched.Done) {})
+	panic("the command ended")
+}
+
+func TestKilledWorkerTakesItsCommandsAlong(t *testing.T) {
+	pipe := fifo(t)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), helperFifo+"="+pipe)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pgid := group(t, pipe)
+	if len(members(pgid)) == 0 {
+		t.Error("no command runs")
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	gone(t, pgid)
+}
+
+// TestThreadsThatEnd has a thread end while a command runs that its goroutine
+// asked for. Linux would kill the command if that thread had started it.
+func TestThreadsThatEnd(t *testing.T) {
 	b := newBench(t, work.Options{})
 	u := b.put("k", "x")
-	// A thread that ends must not take commands along: many leases from
-	// goroutines that end with their threads.
-	done := make(chan *sched.Done)
-	for range 4 {
-		go func() {
-			runtime.LockOSThread() // and never unlock: the thread ends
-			b.Run(context.Background(), b.lease(work.Spec{Command: []string{"sh", "-c", "cat; exec cat /dev/null"}}, u...),
-				func(d *sched.Done) { done <- d })
-		}()
+	begun, ending := fifo(t), fifo(t)
+	done := make(chan *sched.Done, 1)
+	go b.Run(context.Background(), b.lease(work.Spec{Command: []string{"sh", "-c", "echo $$ >" + begun + "; cat " + ending}}, u...),
+		func(d *sched.Done) { done <- d })
+	pgid := group(t, begun)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(runtime.LockOSThread) // not unlocked, so the thread ends too
 	}
-	for range 4 {
-		if d := <-done; len(d.Failed) > 0 {
-			t.Errorf("%+v", d.Failed[0].Problem)
-		}
+	wg.Wait()
+	if len(members(pgid)) == 0 {
+		t.Error("the command is gone")
+	}
+	if err := os.WriteFile(ending, []byte("end"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if d := <-done; len(d.Failed) > 0 || string(d.Items[0].Value) != "end" {
+		t.Errorf("%+v", d)
 	}
 }
 

@@ -219,6 +219,36 @@ type errorReader struct{ err error }
 
 func (e errorReader) Read([]byte) (int, error) { return 0, e.err }
 
+// TestTop compares with a plain sort.
+func TestTop(t *testing.T) {
+	rnd := source(t)
+	for range 200 {
+		var lines []string
+		for i := range rnd.IntN(60) {
+			lines = append(lines, fmt.Sprintf("%d\tk%d\n", rnd.IntN(12), i))
+		}
+		n := 1 + rnd.IntN(70)
+		got := final(t, tallyReducer{top: n}, lines)
+		slices.SortFunc(lines, func(a, b string) int {
+			var x, y int
+			fmt.Sscan(a, &x)
+			fmt.Sscan(b, &y)
+			if x != y {
+				return y - x
+			}
+			return strings.Compare(a[strings.IndexByte(a, '\t'):], b[strings.IndexByte(b, '\t'):])
+		})
+		if want := strings.Join(lines[:min(n, len(lines))], ""); got != want {
+			t.Fatalf("top:%d: %q, want %q", n, got, want)
+		}
+	}
+	for _, spec := range []string{"top:9223372036854775807", "top:1"} {
+		if got := final(t, reducer(t, spec), []string{"3 a\n"}); got != "3\ta\n" {
+			t.Errorf("%s: %q", spec, got)
+		}
+	}
+}
+
 // TestSumIsExact compares with rationals.
 func TestSumIsExact(t *testing.T) {
 	rnd := source(t)

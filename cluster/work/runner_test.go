@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -563,6 +564,43 @@ func BenchmarkNoop(b *testing.B) {
 		bench.Run(b.Context(), l, func(*sched.Done) {})
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/4096, "ns/input")
+}
+
+// BenchmarkWordcount folds the words of the Go library, in leases of 512.
+func BenchmarkWordcount(b *testing.B) {
+	bench := newBench(b, work.Options{})
+	spec := work.Spec{Inputs: []string{"x"}, Func: "wordcount", Reduce: "top:20"}
+	data, _ := spec.Encode()
+	var leases []*sched.Lease
+	var bytes int64
+	n := uint64(0)
+	for m, err := range bench.mux.Glob(b.Context(), runtime.GOROOT()+"/src/**/*.go", nil) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n%512 == 0 {
+			leases = append(leases, &sched.Lease{Job: "j", ID: n, Spec: data})
+		}
+		l := leases[len(leases)-1]
+		l.Set.Add(sched.Range{From: n, N: 1})
+		l.Names.Append(m.URL, m.Entry.Size)
+		bytes += m.Entry.Size
+		n++
+	}
+	b.SetBytes(bytes)
+	for b.Loop() {
+		merge := &sched.Merge{Job: "j", Spec: data, Final: true}
+		for _, l := range leases {
+			bench.Run(b.Context(), l, func(d *sched.Done) {
+				merge.Sources = append(merge.Sources, sched.Source{Key: d.Partial.Key})
+			})
+		}
+		if m := bench.RunMerge(b.Context(), merge); m.Err != nil || len(m.Value) == 0 {
+			b.Fatal(m.Err)
+		}
+		bench.store.DropAll()
+	}
+	b.ReportMetric(float64(n), "files")
 }
 
 func BenchmarkTrue(b *testing.B) {

@@ -124,52 +124,76 @@ func (f *tallyFold) Merge(partial io.Reader) error {
 	}
 }
 
-// keys returns the keys in byte order.
-func (f *tallyFold) keys() []string {
-	keys := make([]string, 0, len(f.at))
-	for k := range f.at {
-		keys = append(keys, k)
+// A keySum is one line of the result.
+type keySum struct {
+	key string
+	n   number
+}
+
+// byKey returns all sums in byte order of their keys.
+func (f *tallyFold) byKey() []keySum {
+	all := make([]keySum, 0, len(f.at))
+	for k, i := range f.at {
+		all = append(all, keySum{k, f.sums[i]})
 	}
-	slices.Sort(keys)
-	return keys
+	slices.SortFunc(all, func(a, b keySum) int { return strings.Compare(a.key, b.key) })
+	return all
 }
 
 func (f *tallyFold) Encode(w io.Writer) error {
-	return f.write(w, f.keys(), number.appendExact)
+	return f.write(w, f.byKey(), number.appendExact)
 }
 
 // Final writes the sums by key, or the largest in descending order with
 // equal ones in byte order. The sum of nothing is 0.
 func (f *tallyFold) Final(w io.Writer) error {
-	if f.top == 0 {
-		if len(f.at) == 0 && f.bare == nil {
-			f.bare = &number{}
-		}
-		return f.write(w, f.keys(), number.appendText)
+	if f.top > 0 {
+		return f.write(w, f.largest(), number.appendText)
 	}
-	keys := make([]string, 0, len(f.at))
-	for k := range f.at {
-		keys = append(keys, k)
+	if len(f.at) == 0 && f.bare == nil {
+		f.bare = &number{}
 	}
-	slices.SortFunc(keys, func(a, b string) int {
-		if c := f.sums[f.at[b]].compare(f.sums[f.at[a]]); c != 0 {
-			return c
-		}
-		return strings.Compare(a, b)
-	})
-	return f.write(w, keys[:min(len(keys), f.top)], number.appendText)
+	return f.write(w, f.byKey(), number.appendText)
 }
 
-func (f *tallyFold) write(w io.Writer, keys []string, text func(number, []byte) []byte) error {
+// bySum orders the largest first, equal ones in byte order.
+func bySum(a, b keySum) int {
+	if c := b.n.compare(a.n); c != 0 {
+		return c
+	}
+	return strings.Compare(a.key, b.key)
+}
+
+// largest returns the lines of a top, in order. Few of many are found without
+// sorting all.
+func (f *tallyFold) largest() []keySum {
+	top := min(f.top, len(f.at))
+	var best []keySum // once full, the first top of them are in order
+	for k, i := range f.at {
+		s := keySum{k, f.sums[i]}
+		if len(best) >= top && bySum(s, best[top-1]) > 0 {
+			continue
+		}
+		best = append(best, s)
+		if len(best) == top || len(best) == 2*top {
+			slices.SortFunc(best, bySum)
+			best = best[:top]
+		}
+	}
+	slices.SortFunc(best, bySum)
+	return best[:top]
+}
+
+func (f *tallyFold) write(w io.Writer, all []keySum, text func(number, []byte) []byte) error {
 	out := bufio.NewWriterSize(w, readBufferBytes)
 	var line []byte
 	if f.bare != nil {
 		line = append(text(*f.bare, line[:0]), '\n')
 		out.Write(line) // errors stay in out
 	}
-	for _, k := range keys {
-		line = append(text(f.sums[f.at[k]], line[:0]), '\t')
-		line = append(append(line, k...), '\n')
+	for _, s := range all {
+		line = append(text(s.n, line[:0]), '\t')
+		line = append(append(line, s.key...), '\n')
 		out.Write(line)
 	}
 	return out.Flush()

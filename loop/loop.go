@@ -37,6 +37,20 @@ type Options struct {
 	// is a few tens of microseconds of short callbacks. A negative value lets
 	// them wait for ever.
 	Starve int
+	// Failed is told, on the loop's goroutine or in the coroutine itself, of
+	// the error of a coroutine started with [Loop.Go]: a [*task.TaskError],
+	// also for [runtime.Goexit], or a [*task.PanicError]. Default: the first
+	// of them ends the loop; Run returns the error, or raises the panic.
+	Failed func(error)
+	// Budget is how many operations of a coroutine in a row may have no need
+	// to wait before other callbacks that are ready get a turn. Default: 128.
+	// A negative value sets no bound.
+	Budget int
+	// Spare is how many free coroutines are kept for a longer time. Default:
+	// 256, which is about 800 KiB. A negative value keeps none.
+	Spare int
+	// Blocking is how many functions of [Await] run at a time. Default: 64.
+	Blocking int
 }
 
 const defaultStarve = 64
@@ -73,6 +87,7 @@ type Loop struct {
 	// Only for the goroutine in Run.
 	ready  [priorities]line
 	passed [priorities]int // callbacks of higher priority run while the line waited
+	co     coros
 }
 
 type state int
@@ -87,9 +102,13 @@ const (
 // New returns a loop. What is posted before [Loop.Run] waits for it.
 func New(opts *Options) *Loop {
 	l := &Loop{starve: defaultStarve, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	if opts != nil && opts.Starve != 0 {
+	if opts == nil {
+		opts = &Options{}
+	}
+	if opts.Starve != 0 {
 		l.starve = opts.Starve
 	}
+	l.co.setUp(l, opts)
 	return l
 }
 
@@ -165,14 +184,9 @@ func (l *Loop) Call(ctx context.Context, pri Priority, fn func()) error {
 	return ErrStopped
 }
 
-// onLoop reports whether the caller is the loop's goroutine. To ask for a
-// goroutine's id takes a microsecond, so it asks only if the loop is busy.
-func (l *Loop) onLoop() bool {
-	l.mu.Lock()
-	owner, busy := l.owner, !l.parked
-	l.mu.Unlock()
-	return owner != 0 && busy && owner == goroutineID()
-}
+// onLoop reports whether the caller is the loop's goroutine or one of its
+// coroutines.
+func (l *Loop) onLoop() bool { return l.co.onLoop() }
 
 // ShouldYield reports whether something waits that goes before idle work, or
 // the loop is to end. A long idle callback asks now and then, at a cost of a

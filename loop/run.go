@@ -13,14 +13,17 @@ import (
 // dropped. A panic of a callback ends the loop and goes on through Run. A
 // loop runs once: a second Run returns [ErrStopped], and panics while the
 // first has not returned.
-func (l *Loop) Run(ctx context.Context) error {
+func (l *Loop) Run(ctx context.Context) (err error) {
 	if !l.begin() {
 		return ErrStopped
 	}
 	defer l.end()
+	l.beginCoros(ctx)
+	defer l.endCoros(&err)
 	defer context.AfterFunc(ctx, l.Stop)()
 	for {
 		if l.fresh.Load() && l.takeIn() {
+			l.co.normal = true
 			return ctx.Err()
 		}
 		if fn := l.next(); fn != nil {
@@ -99,6 +102,19 @@ func (l *Loop) next() func() {
 		l.passed[p]++
 	}
 	return l.ready[turn].pop()
+}
+
+// enqueue puts fn in the line of pri, behind what was posted before; only for
+// the loop's goroutine and its coroutines.
+func (l *Loop) enqueue(pri Priority, fn func()) {
+	l.mu.Lock()
+	l.posted++
+	if l.fresh.Load() {
+		l.inbox[pri] = append(l.inbox[pri], fn)
+	} else {
+		l.ready[pri].push(fn)
+	}
+	l.mu.Unlock()
 }
 
 // park sleeps until there is news.

@@ -26,6 +26,7 @@ type waiter struct {
 	n     int64
 	err   error
 	ready chan struct{}
+	wake  func() // of a coroutine, or nil
 }
 
 // NewBudget returns a budget of n units. It panics if n is not positive.
@@ -53,6 +54,10 @@ func (b *Budget) Acquire(ctx context.Context, n int64) error {
 		return tooLarge(n, b.size)
 	}
 	w := &waiter{n: n, ready: make(chan struct{})}
+	if h := stackHost(ctx); h != nil {
+		b.mu.Unlock()
+		return b.suspend(ctx, h, w)
+	}
 	e := b.waiters.PushBack(w)
 	b.mu.Unlock()
 	Detach(ctx)
@@ -62,6 +67,27 @@ func (b *Budget) Acquire(ctx context.Context, n int64) error {
 	case <-ctx.Done():
 		return b.leave(ctx, e, w)
 	}
+}
+
+// suspend waits on a coroutine.
+func (b *Budget) suspend(ctx context.Context, h Host, w *waiter) error {
+	var e *list.Element
+	err := h.Suspend(ctx, func(wake func()) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		w.wake = wake
+		e = b.waiters.PushBack(w)
+		b.grant() // a share may have come back meanwhile
+	})
+	if err == nil {
+		return w.err
+	}
+	if e != nil {
+		if err := b.leave(ctx, e, w); err != nil {
+			return err
+		}
+	}
+	return err // ctx had ended, or the host ends
 }
 
 // leave takes a waiter out of the line, or gives back what it was granted in
@@ -143,6 +169,9 @@ func (b *Budget) grant() {
 		}
 		b.waiters.Remove(e)
 		close(w.ready)
+		if w.wake != nil {
+			w.wake()
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package task
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 )
 
@@ -27,6 +28,10 @@ type TaskError struct {
 	Stack []byte
 
 	seq int
+}
+
+func newTaskError(r *record, err error, stack []byte) *TaskError {
+	return &TaskError{Name: r.name, Path: r.path(), Spawned: r.spawned(), Err: err, Stack: stack, seq: r.seq}
 }
 
 // Error returns the path and the cause. A cause that is the [Errors] of a
@@ -87,6 +92,15 @@ type PanicError struct {
 	Path, Spawned string
 	// Stack is the stack of the task at the panic.
 	Stack []byte
+}
+
+// newPanicError is called while r panics with v. One raised by a group inside
+// the task keeps its stack.
+func newPanicError(r *record, v any) *PanicError {
+	if p, ok := v.(*PanicError); ok {
+		return p
+	}
+	return &PanicError{Value: v, Path: r.path(), Spawned: r.spawned(), Stack: debug.Stack()}
 }
 
 // Error returns the value, the task and the stack.

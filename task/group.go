@@ -25,6 +25,7 @@ type Group struct {
 	self   record  // stands for the body
 	parent *record // the task that called Run, or nil
 	limit  int     // 0: none
+	host   Host    // of the task that called Run, or nil
 	bound  int     // pending tasks beyond which Go holds its caller up
 
 	bodyG    uintptr // goroutine of the body
@@ -95,7 +96,9 @@ func Run(ctx context.Context, opts *Options, body func(g *Group) error) error {
 func newGroup(ctx context.Context, opts *Options, pc uintptr) *Group {
 	g := &Group{bound: pendingBound}
 	g.self.g, g.self.pc, g.self.seq = g, pc, -1
-	g.parent, _ = ctx.Value(recordKey{}).(*record)
+	if g.parent, _ = ctx.Value(recordKey{}).(*record); g.parent != nil {
+		g.host = g.parent.g.host
+	}
 	if opts != nil {
 		g.self.name = opts.Name
 		g.limit = max(0, opts.Limit)

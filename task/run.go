@@ -116,10 +116,7 @@ func (g *Group) run(r *record, slot bool) {
 			g.notePanic(r, v)
 			return
 		}
-		g.note(&TaskError{
-			Name: r.name, Path: r.path(), Spawned: r.spawned(), seq: r.seq,
-			Err: ErrGoexit, Stack: debug.Stack(),
-		})
+		g.note(newTaskError(r, ErrGoexit, debug.Stack()))
 		g.mu.Lock()
 		g.finish(slot)
 		spawn := g.wantHelper()
@@ -235,7 +232,7 @@ func (g *Group) fail(r *record, err error) {
 		g.mu.Unlock()
 		return
 	}
-	g.note(&TaskError{Name: r.name, Path: r.path(), Spawned: r.spawned(), seq: r.seq, Err: err})
+	g.note(newTaskError(r, err, nil))
 }
 
 func (g *Group) note(e *TaskError) {
@@ -246,10 +243,7 @@ func (g *Group) note(e *TaskError) {
 }
 
 func (g *Group) notePanic(r *record, v any) {
-	p, ok := v.(*PanicError) // raised by a group inside the task: keep its stack
-	if !ok {
-		p = &PanicError{Value: v, Path: r.path(), Spawned: r.spawned(), Stack: debug.Stack()}
-	}
+	p := newPanicError(r, v)
 	g.mu.Lock()
 	if g.panicked == nil {
 		g.panicked = p

@@ -81,7 +81,7 @@ func (s *Scheduler) appendRecord(ctx context.Context, es []entry) error {
 // restorePoint returns the input that stands for the whole log, when the
 // machine has no job and the log has grown enough.
 func (s *Scheduler) restorePoint() (*entry, error) {
-	if !s.compact.Load() || s.logged < compactBytes {
+	if !s.compact.Load() || s.logged < s.opts.compactBytes {
 		return nil, nil
 	}
 	var in *sched.Input
@@ -138,6 +138,7 @@ func (s *Scheduler) carryOut(e sched.Effect) {
 		s.expand(e.Expand)
 	case e.Compact != nil:
 		s.compact.Store(true)
+		s.queue.wake() // the appender may find that now is the time
 	case e.Reset != nil:
 		s.forgetRemote(e.To)
 		s.reject(e.To, "the session is over")

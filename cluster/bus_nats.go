@@ -40,6 +40,8 @@ func connect(url, token, name string) (*nats.Conn, error) {
 		// What is sent while there is no connection is lost at once: the
 		// links send it again, and later.
 		nats.ReconnectBufSize(-1), nats.Timeout(3 * time.Second),
+		// The default prints to standard error.
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
 	}
 	if token != "" {
 		opts = append(opts, nats.Token(token))

@@ -180,12 +180,13 @@ func (b *memBus) Close() {
 // memLog is a [Log] in memory.
 type memLog struct {
 	mu    sync.Mutex
-	first uint64
-	recs  [][]byte
-	full  bool
+	first  uint64
+	recs   [][]byte
+	full   bool
+	purged chan uint64 // told of each purge
 }
 
-func newMemLog() *memLog { return &memLog{first: 1} }
+func newMemLog() *memLog { return &memLog{first: 1, purged: make(chan uint64, 100)} }
 
 func (l *memLog) Bounds(context.Context) (uint64, uint64, error) {
 	l.mu.Lock()
@@ -222,6 +223,7 @@ func (l *memLog) Purge(_ context.Context, seq uint64) error {
 		l.first++
 		l.recs = l.recs[1:]
 	}
+	l.purged <- seq
 	return nil
 }
 

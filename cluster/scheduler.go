@@ -39,7 +39,8 @@ type SchedulerOptions struct {
 	// Log gets what people may want to know; nil discards it.
 	Log *slog.Logger
 
-	timing timing
+	timing       timing
+	compactBytes int64
 }
 
 func (o *SchedulerOptions) withDefaults() (SchedulerOptions, error) {
@@ -65,6 +66,9 @@ func (o *SchedulerOptions) withDefaults() (SchedulerOptions, error) {
 	}
 	if c.timing == (timing{}) {
 		c.timing = defaultTiming
+	}
+	if c.compactBytes == 0 {
+		c.compactBytes = compactBytes
 	}
 	if c.Mux == nil {
 		return c, fault.New("start scheduler", "", fault.Invalid, errors.New("no Mux to list inputs with"))
@@ -178,7 +182,8 @@ func (s *Scheduler) begin(ctx context.Context) error {
 	s.mu.Lock()
 	for _, name := range s.machine.Sessions() {
 		_, worker := s.joins[name]
-		s.addRemote(name, !worker, s.machine.LastNum(name)+1)
+		num := s.machine.LastNum(name)
+		s.addRemote(name, !worker, num+1).out.logged(num) // says who leads now
 	}
 	s.mu.Unlock()
 	s.apply([]*sched.Input{in})

@@ -158,7 +158,10 @@ func loopback(host string) bool {
 // Conn returns a new connection inside the process. The caller closes it,
 // before the server. opts are added to those that the server needs.
 func (s *Server) Conn(opts ...nats.Option) (*nats.Conn, error) {
-	all := []nats.Option{nats.InProcessServer(s.srv), nats.MaxReconnects(-1), nats.ReconnectWait(50 * time.Millisecond)}
+	all := []nats.Option{
+		nats.InProcessServer(s.srv), nats.MaxReconnects(-1), nats.ReconnectWait(50 * time.Millisecond),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // the default prints
+	}
 	if s.opts.Token != "" {
 		all = append(all, nats.Token(s.opts.Token))
 	}

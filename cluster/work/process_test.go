@@ -136,7 +136,7 @@ func TestLeftBehind(t *testing.T) {
 	}{
 		{"keeps the output", "sleep 60 & echo early", fault.UserError, ""},
 		{"keeps nothing", "sleep 60 >/dev/null 2>&1 & echo ok", fault.None, "ok\n"},
-		{"ends soon", "(read x <&3; echo late) & echo early", fault.None, "early\nlate\n"},
+		{"ends soon", "echo early; (read x <&3; echo late) &", fault.None, "early\nlate\n"},
 	} {
 		pipe := fifo(t)
 		pgid := make(chan int, 1)

@@ -50,6 +50,9 @@ func (r *Runner) execute(ctx context.Context, p *process) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
+	if r.opts.NoExec {
+		return fault.New("run", p.argv[0], fault.Refused, errors.New("this worker runs no commands"))
+	}
 	cmd := exec.Command(p.argv[0], p.argv[1:]...)
 	if cmd.Err != nil {
 		return invalidCommand(p, cmd.Err)

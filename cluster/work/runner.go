@@ -47,6 +47,9 @@ type Options struct {
 	// Width is how many inputs are in flight, over all leases, most of them
 	// waiting for bytes; 0 means 256. It is at least Slots.
 	Width int
+	// NoExec refuses commands, those of reduces too: the worker runs
+	// registered functions only.
+	NoExec bool
 	// TempDir is where inputs and folds have their temporary files; empty
 	// means that of the system.
 	TempDir string

@@ -539,6 +539,20 @@ func TestBatchOfUnknownSize(t *testing.T) {
 	}
 }
 
+func TestNoExec(t *testing.T) {
+	b := newBench(t, work.Options{NoExec: true})
+	u := b.put("k", "x")
+	r := b.run(t.Context(), b.lease(work.Spec{Command: []string{"cat"}}, u...))
+	if k := r.failed[u[0]].Problem.Kind; k != fault.Refused {
+		t.Errorf("a command: %v, want Refused", k)
+	}
+	r = b.run(t.Context(), b.lease(work.Spec{Func: "bytes", ReduceCommand: "cat"}, u...))
+	if e := r.final.FoldErr; e == nil || e.Kind != fault.Refused {
+		t.Errorf("a reduce command: %+v, want Refused", e)
+	}
+	want(t, b.ok(work.Spec{Func: "bytes"}, u...), "k", "1")
+}
+
 // gated calls open whenever something is resolved.
 type gated struct {
 	work.Resolver

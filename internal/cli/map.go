@@ -33,6 +33,8 @@ type mapOptions struct {
 	cluster   string
 	raw       bool
 	dryRun    bool
+
+	typed []string // the inputs, as they stand on the command line
 }
 
 func newMap(a *App) *cobra.Command {
@@ -137,6 +139,7 @@ func (o *mapOptions) spec(args []string, dash int) *work.Spec {
 	if dash >= 0 {
 		args, s.Command = args[:dash], args[dash:]
 	}
+	o.typed = args
 	for _, in := range args {
 		s.Inputs = append(s.Inputs, absolute(in, true))
 	}
@@ -223,7 +226,7 @@ func (o *mapOptions) connect(ctx context.Context) (client *cluster.Client, end f
 
 // plan prints the inputs and what would be done to them.
 func (o *mapOptions) plan(ctx context.Context, spec *work.Spec) error {
-	names := newShownNames()
+	names := newShownNames(o.typed)
 	var n, bytes int64
 	for _, pattern := range spec.Inputs {
 		for m, err := range o.app.Mux.Glob(ctx, pattern, nil) {
@@ -280,21 +283,27 @@ func (o *mapOptions) where() string {
 	return fmt.Sprintf("on %d workers", o.workers)
 }
 
-// shownNames shows local files below the current directory the way the user
-// named them.
+// shownNames shows names as they were typed: relative where the pattern was.
 type shownNames struct{ dir string }
 
-func newShownNames() shownNames {
+// newShownNames looks at the inputs as they were typed.
+func newShownNames(inputs []string) shownNames {
+	for _, in := range inputs {
+		if fsys.Scheme(in) != "" || strings.HasPrefix(in, "/") {
+			return shownNames{}
+		}
+	}
 	dir, err := os.Getwd()
 	if err != nil {
 		return shownNames{}
 	}
-	return shownNames{"file://" + strings.TrimSuffix(dir, "/") + "/"}
+	return shownNames{strings.TrimSuffix(dir, "/") + "/"}
 }
 
+// of returns the name to show for the URL of an input.
 func (n shownNames) of(url string) string {
 	if n.dir != "" {
-		url = strings.TrimPrefix(url, n.dir)
+		return strings.TrimPrefix(url, n.dir)
 	}
-	return strings.TrimPrefix(url, "file://")
+	return url
 }

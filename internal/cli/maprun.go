@@ -33,7 +33,7 @@ type mapRun struct {
 }
 
 func newMapRun(o *mapOptions, spec *work.Spec) *mapRun {
-	return &mapRun{app: o.app, opts: o, spec: spec, names: newShownNames(), start: time.Now()}
+	return &mapRun{app: o.app, opts: o, spec: spec, names: newShownNames(o.typed), start: time.Now()}
 }
 
 // run submits the job and prints what comes of it.
@@ -204,7 +204,11 @@ func (r *mapRun) finish(done *cluster.Summary, err error) error {
 	a := r.app
 	r.sum.Done, r.sum.Failed = int64(done.OK), int64(done.Failed)
 	r.sum.Canceled = max(0, int64(done.Listed)-r.sum.Total())
-	if err == nil && r.spec.Reduces() {
+	switch {
+	case err != nil:
+	case done.Listed == 0:
+		err = fault.New("map", strings.Join(r.opts.typed, " "), fault.NotExist, errors.New("nothing matches the pattern"))
+	case r.spec.Reduces():
 		err = r.printReduced(done)
 	}
 	a.repeat(&r.sum)

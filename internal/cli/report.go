@@ -66,6 +66,8 @@ func hintForOne(err error) string {
 		return "AWS_ENDPOINT_URL names the endpoint; trying again later may work"
 	case kind.Temporary():
 		return "trying again later may work"
+	case kind == fault.NotExist && e != nil && e.Op == "map" && strings.ContainsAny(e.Path, "*?["):
+		return `quote patterns, and put \ before a * ? or [ that belongs to the name`
 	case kind == fault.NotExist && e != nil && strings.ContainsAny(e.Path, "*?["):
 		return "quote patterns, and add --raw when these characters belong to the name"
 	}

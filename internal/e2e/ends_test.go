@@ -88,7 +88,7 @@ func TestExitCodes(t *testing.T) {
 		{"unreachable s3", 6, []string{"AWS_ENDPOINT_URL=http://" + closed, "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b"},
 			[]string{"map", "--func", "bytes", "s3://bucket/**"}},
 		{"unreachable cluster", 6, nil, []string{"map", "--cluster", "nats://" + closed, "--func", "bytes", dir + "/*"}},
-		{"nothing matches", 0, nil, []string{"map", "--func", "bytes", dir + "/*.none"}},
+		{"nothing matches", 4, nil, []string{"map", "--func", "bytes", dir + "/*.none"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			begin := time.Now()

@@ -180,7 +180,7 @@ type goJob struct {
 func (j *goJob) Work(s *task.Stack) {
 	root, failed := j.root, j.failed
 	if root == nil {
-		root, failed = j.l.co.root, j.l.fail
+		root, failed = j.l.co.root, j.l.failCoro
 	}
 	if j.done != nil {
 		defer close(j.done)
@@ -189,8 +189,8 @@ func (j *goJob) Work(s *task.Stack) {
 	root.Run(s, j.name, j.pc, j.fn, failed)
 }
 
-// fail handles the failure of a coroutine that nobody waits for.
-func (l *Loop) fail(err error) {
+// failCoro handles the failure of a coroutine that nobody waits for.
+func (l *Loop) failCoro(err error) {
 	if task.Echoes(l.co.ctx, err) || l.co.closing && errors.Is(err, ErrStopped) {
 		return // it ends because the loop does
 	}
@@ -276,7 +276,7 @@ func (c *coro) main(yield func(struct{}) bool) {
 			return
 		}
 		if v := recover(); v != nil { // jobs recover by themselves: a bug
-			c.l.fail(&task.PanicError{Value: v, Stack: debug.Stack()})
+			c.l.failCoro(&task.PanicError{Value: v, Stack: debug.Stack()})
 		}
 		// Goexit would go on through whoever resumed the coroutine. The job
 		// has told of it; here the coroutine lies still until it is reaped.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,30 @@ type Options struct {
 	Spare int
 	// Blocking is how many functions of [Await] run at a time. Default: 64.
 	Blocking int
+	// Clock is where the time comes from. Default: the machine's monotonic
+	// clock. With another one the loop does not sleep for a timer: it calls
+	// Skip when it has nothing else to do, waits for nothing from outside
+	// (see [Loop.Hold]) and watches no descriptor.
+	Clock Clock
+	// Pick returns which of the n callbacks of one priority that are ready,
+	// counted from the oldest, is the next. Default: the oldest. It is for
+	// tests that look for bugs of order.
+	Pick func(pri Priority, n int) int
+	// Finite makes [Loop.Run] return when nothing can ever run again: no
+	// callback is ready, no timer set, no descriptor watched, and nobody
+	// holds the loop, see [Loop.Hold]. The error is nil if nobody waits for
+	// the loop either, else [ErrStuck]. Without Finite such a loop sleeps
+	// until somebody posts.
+	Finite bool
+	// Debug looks for mistakes, at some cost: a method that is for the loop's
+	// goroutine panics on another one, Slow is 100 ms unless set, and what
+	// was left open when the loop ended is logged with the place it was made.
+	Debug bool
+	// Slow is how long a callback may run before its stack is logged while it
+	// still runs. Default: no limit.
+	Slow time.Duration
+	// Log receives what Debug and Slow find. Default: [slog.Default].
+	Log *slog.Logger
 }
 
 const defaultStarve = 64
@@ -62,33 +87,59 @@ var (
 	// ErrOnLoop is returned by [Loop.Call] on the loop's own goroutine, where
 	// it would wait for itself. Call the function directly there.
 	ErrOnLoop = errors.New("call from the loop's own goroutine")
+	// ErrStuck is returned by [Loop.Run] of a loop that is [Options.Finite]:
+	// somebody waits for what can never happen.
+	ErrStuck = errors.New("nothing can ever run again")
 )
 
 // A Loop runs callbacks on one goroutine. Make it with [New]. Its methods
 // are safe for concurrent use unless they say otherwise.
 type Loop struct {
 	starve int
+	clock  Clock // nil: the machine's
+	pick   func(Priority, int) int
+	finite bool
+	base   time.Time     // what the machine's clock is counted from
 	wake   chan struct{} // one token, sent by who takes parked away
+	ending chan struct{} // closed when no callback will run any more
 	done   chan struct{} // closed when Run returns
-	ran    atomic.Uint64 // callbacks run
-	fresh  atomic.Bool   // mu guards news for the loop: inbox, due timers, state
+	debug  debugger
+	own    sync.WaitGroup // goroutines that Run waits for
+	ran    atomic.Uint64  // callbacks run
+	posted atomic.Uint64  // callbacks accepted
+	fresh  atomic.Bool    // mu guards news for the loop: inbox, due timers, state
+	first  atomic.Int64   // deadline of the first timer, or never
+	held   atomic.Int64   // see Hold
 
 	mu     sync.Mutex
 	inbox  [priorities][]func()
-	posted uint64 // callbacks accepted
 	timers timerHeap
 	set    uint64      // timers made so far
 	timer  *time.Timer // calls due at the first deadline or earlier
 	fired  bool        // it has, and is to be set again
 	state  state
 	owner  uint64 // id of the goroutine in Run
-	parked bool   // that goroutine sleeps, or is about to
+	parked sleep  // how that goroutine sleeps, or is about to
 
 	// Only for the goroutine in Run.
 	ready  [priorities]line
 	passed [priorities]int // callbacks of higher priority run while the line waited
+	since  int             // callbacks run since it looked at timers and descriptors
+	io     files
 	co     coros
+	err    error // why it stops, if not as told
+
+	waiters int // how many wait for a callback of the loop and hold nothing else
 }
+
+// A sleep is what it takes to wake the loop.
+type sleep int
+
+const (
+	awake sleep = iota
+	onChannel
+	onPoller
+)
 
 type state int
 
@@ -101,12 +152,17 @@ const (
 
 // New returns a loop. What is posted before [Loop.Run] waits for it.
 func New(opts *Options) *Loop {
-	l := &Loop{starve: defaultStarve, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	if opts == nil {
+	l := &Loop{starve: defaultStarve, base: time.Now(), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	l.ending = make(chan struct{})
+	l.first.Store(int64(never))
+	if opts != nil {
+		l.initDebug(opts)
+		l.clock, l.pick, l.finite = opts.Clock, opts.Pick, opts.Finite
+		if opts.Starve != 0 {
+			l.starve = opts.Starve
+		}
+	} else {
 		opts = &Options{}
-	}
-	if opts.Starve != 0 {
-		l.starve = opts.Starve
 	}
 	l.co.setUp(l, opts)
 	return l
@@ -124,7 +180,7 @@ func (l *Loop) Post(pri Priority, fn func()) bool {
 		return false
 	}
 	l.inbox[pri] = append(l.inbox[pri], fn)
-	l.posted++
+	l.posted.Add(1)
 	l.tellAndUnlock()
 	return true
 }
@@ -132,12 +188,28 @@ func (l *Loop) Post(pri Priority, fn func()) bool {
 // tellAndUnlock makes the loop look at what mu guards, and unlocks mu.
 func (l *Loop) tellAndUnlock() {
 	l.fresh.Store(true)
-	wake := l.parked
-	l.parked = false
+	how := l.parked
+	l.parked = awake
 	l.mu.Unlock()
-	if wake {
+	switch how {
+	case onChannel:
 		l.wake <- struct{}{} // has room: parked is taken away once a sleep
+	case onPoller:
+		l.io.poller.wake()
 	}
+}
+
+// Hold says that a callback will be posted from outside, so that a loop that
+// is [Options.Finite] waits for it, and one with a [Options.Clock] lets no
+// time pass meanwhile. The caller calls release once, after the post; more
+// calls of it do nothing. Both are safe from any goroutine.
+func (l *Loop) Hold() (release func()) {
+	l.held.Add(1)
+	return sync.OnceFunc(func() {
+		l.held.Add(-1)
+		l.mu.Lock()
+		l.tellAndUnlock()
+	})
 }
 
 // Call has fn run on the loop's goroutine and waits until it has. It returns
@@ -189,13 +261,28 @@ func (l *Loop) Call(ctx context.Context, pri Priority, fn func()) error {
 func (l *Loop) onLoop() bool { return l.co.onLoop() }
 
 // ShouldYield reports whether something waits that goes before idle work, or
-// the loop is to end. A long idle callback asks now and then, at a cost of a
-// few nanoseconds, and posts the rest of its work when told so. Only for
-// callbacks.
+// the loop is to end. A long idle callback asks now and then, say every few
+// microseconds, and posts the rest of its work when told so. It looks at
+// timers and descriptors at most every 50 µs; in between it costs some 30 ns.
+// Only for callbacks.
 func (l *Loop) ShouldYield() bool {
-	if l.fresh.Load() {
+	if l.fresh.Load() || l.waiting() {
 		return true
 	}
+	now := l.now()
+	if now >= time.Duration(l.first.Load()) {
+		l.fresh.Store(true)
+		return true
+	}
+	if l.io.active == 0 || now-l.io.looked < yieldEvery {
+		return false
+	}
+	l.look(now)
+	return l.waiting()
+}
+
+// waiting reports whether something other than idle work is ready.
+func (l *Loop) waiting() bool {
 	for p := range Idle {
 		if l.ready[p].len() > 0 {
 			return true
@@ -218,7 +305,7 @@ func (l *Loop) Stop() {
 // Stats are figures about a loop.
 type Stats struct {
 	// Posted is the number of callbacks accepted since the start, by Post
-	// and Call and from timers that came due.
+	// and Call and from timers that came due and descriptors that got ready.
 	Posted uint64
 	// Run is how many of them have begun.
 	Run uint64
@@ -232,7 +319,8 @@ type Stats struct {
 func (l *Loop) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := Stats{Posted: l.posted, Run: l.ran.Load(), Timers: len(l.timers)}
+	s := Stats{Run: l.ran.Load(), Timers: len(l.timers)} // Run first: it follows Posted
+	s.Posted = l.posted.Load()
 	if l.state != ended {
 		s.Waiting = s.Posted - s.Run
 	}

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"runtime"
 	"strconv"
@@ -20,19 +21,26 @@ func (l *Loop) Run(ctx context.Context) (err error) {
 	defer l.end()
 	l.beginCoros(ctx)
 	defer l.endCoros(&err)
+	if l.debug.slow > 0 {
+		l.own.Go(l.watchdog)
+	}
 	defer context.AfterFunc(ctx, l.Stop)()
-	for {
-		if l.fresh.Load() && l.takeIn() {
-			l.co.normal = true
-			return ctx.Err()
-		}
-		if fn := l.next(); fn != nil {
-			l.ran.Add(1)
-			fn()
-		} else {
-			l.park()
+	for !l.fresh.Load() || !l.takeIn() {
+		turn := l.choose()
+		switch {
+		case l.news(turn):
+			// Something may go before the callback that was chosen.
+		case turn < priorities:
+			l.run(turn)
+		default:
+			if over, err := l.park(); over {
+				l.co.normal = true
+				return err
+			}
 		}
 	}
+	l.co.normal = true
+	return cmp.Or(l.err, ctx.Err())
 }
 
 func (l *Loop) begin() bool {
@@ -57,7 +65,7 @@ func (l *Loop) end() {
 	l.mu.Lock()
 	l.state = ended
 	l.owner = 0
-	l.parked = false
+	l.parked = awake
 	if l.timer != nil {
 		l.timer.Stop()
 	}
@@ -65,6 +73,10 @@ func (l *Loop) end() {
 	l.inbox = [priorities][]func(){}
 	l.mu.Unlock()
 	l.ready = [priorities]line{}
+	l.reportLeaks()
+	l.closeFiles()
+	close(l.ending)
+	l.own.Wait()
 	close(l.done)
 }
 
@@ -78,13 +90,46 @@ func (l *Loop) takeIn() (stop bool) {
 		l.inbox[p] = l.ready[p].take(l.inbox[p])
 	}
 	if len(l.timers) > 0 {
-		l.takeDue(time.Now())
+		l.takeDue(l.now())
 	}
 	return l.state == stopping
 }
 
-// next removes the callback whose turn it is from its line, or returns nil.
-func (l *Loop) next() func() {
+// How many callbacks run before the loop looks at timers and descriptors
+// again; if descriptors are watched, also how long, as one callback may do
+// many system calls; and how often ShouldYield does.
+const (
+	lookAfter  = 64
+	lookEvery  = 100 * time.Microsecond
+	yieldEvery = 50 * time.Microsecond
+)
+
+// news looks at timers and descriptors if it is time to, which it always is
+// before idle work, and reports whether it did, so that the turn may be
+// another one's.
+func (l *Loop) news(turn Priority) bool {
+	often := turn != Idle && l.since < lookAfter
+	if l.since == 0 || turn == priorities || often && l.io.active == 0 {
+		return false
+	}
+	now := l.now()
+	if now >= time.Duration(l.first.Load()) {
+		l.fresh.Store(true)
+		return true
+	}
+	if often && now-l.io.looked < lookEvery {
+		return false
+	}
+	l.since = 0
+	if l.io.active == 0 {
+		return false
+	}
+	l.look(now)
+	return true
+}
+
+// choose returns the priority whose turn it is, or priorities.
+func (l *Loop) choose() Priority {
 	turn := priorities
 	for p := range priorities {
 		switch {
@@ -94,39 +139,70 @@ func (l *Loop) next() func() {
 			turn = p
 		}
 	}
-	if turn == priorities {
-		return nil
-	}
+	return turn
+}
+
+// run runs the callback that is next of a priority.
+func (l *Loop) run(turn Priority) {
 	l.passed[turn] = 0
 	for p := turn + 1; p < priorities; p++ {
 		l.passed[p]++
 	}
-	return l.ready[turn].pop()
+	q := &l.ready[turn]
+	if n := q.len(); l.pick != nil && n > 1 {
+		q.bringForward(l.pick(turn, n))
+	}
+	fn := q.pop()
+	l.since++
+	l.ran.Add(1)
+	if l.debug.slow > 0 {
+		l.debug.began.Store(int64(l.now()) + 1) // never 0
+		defer l.debug.began.Store(0)
+	}
+	fn()
 }
 
 // enqueue puts fn in the line of pri, behind what was posted before; only for
 // the loop's goroutine and its coroutines.
 func (l *Loop) enqueue(pri Priority, fn func()) {
-	l.mu.Lock()
-	l.posted++
-	if l.fresh.Load() {
-		l.inbox[pri] = append(l.inbox[pri], fn)
-	} else {
+	l.posted.Add(1)
+	if !l.fresh.Load() {
 		l.ready[pri].push(fn)
+		return
 	}
+	l.mu.Lock()
+	l.inbox[pri] = append(l.inbox[pri], fn)
 	l.mu.Unlock()
 }
 
-// park sleeps until there is news.
-func (l *Loop) park() {
+// park sleeps until there is news, or reports that there never will be.
+func (l *Loop) park() (over bool, err error) {
 	l.mu.Lock()
 	if l.fresh.Load() {
 		l.mu.Unlock()
-		return
+		return false, nil
 	}
-	l.parked = true
-	l.mu.Unlock()
-	<-l.wake
+	alone := l.io.active == 0 && l.held.Load() == 0
+	switch {
+	case alone && l.clock != nil && len(l.timers) > 0:
+		to := l.timers.first()
+		l.mu.Unlock()
+		l.clock.Skip(to)
+		l.fresh.Store(true)
+		return false, nil
+	case alone && l.finite && len(l.timers) == 0:
+		l.mu.Unlock()
+		return true, l.stuck()
+	case l.io.active == 0:
+		l.parked = onChannel
+		l.mu.Unlock()
+		<-l.wake
+	default:
+		l.parked = onPoller
+		l.mu.Unlock()
+		l.sleepOnPoller()
+	}
+	return false, nil
 }
 
 // A line is a first-in first-out list of callbacks.
@@ -157,6 +233,14 @@ func (q *line) pop() func() {
 	q.fns[q.head] = nil
 	q.head++
 	return fn
+}
+
+// bringForward makes the i-th callback the first.
+func (q *line) bringForward(i int) {
+	at := q.head + i
+	fn := q.fns[at]
+	copy(q.fns[q.head+1:at+1], q.fns[q.head:at])
+	q.fns[q.head] = fn
 }
 
 // maxSpare bounds the memory that an empty line keeps, in callbacks.

@@ -1,0 +1,132 @@
+package loop
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// A debugger finds mistakes of those who use a loop. All of it is off by
+// default.
+type debugger struct {
+	on    bool // Options.Debug
+	slow  time.Duration
+	log   *slog.Logger
+	began atomic.Int64   // when the callback that runs began, on the loop's clock; 0 if none runs
+	open  map[any]string // what has to be closed, and where it was made; nil unless on
+}
+
+const debugSlow = 100 * time.Millisecond
+
+func (l *Loop) initDebug(opts *Options) {
+	d := &l.debug
+	d.on, d.slow, d.log = opts.Debug, opts.Slow, opts.Log
+	if d.slow == 0 && d.on {
+		d.slow = debugSlow
+	}
+	if d.on {
+		d.open = map[any]string{}
+	}
+	if d.log == nil {
+		d.log = slog.Default()
+	}
+}
+
+// mustBeOn panics, in debug mode, when the caller is not on the goroutine of
+// the loop while that runs.
+func (l *Loop) mustBeOn(what string) {
+	if !l.debug.on {
+		return
+	}
+	l.mu.Lock()
+	owner := l.owner
+	l.mu.Unlock()
+	if owner != 0 && !l.onLoop() {
+		panic(fmt.Sprintf("loop: %s called on goroutine %d, not the loop's goroutine %d; use Post or Call", what, goroutineID(), owner))
+	}
+}
+
+// opened notes, in debug mode, that its caller's caller has made something
+// to be closed before the loop ends.
+func (l *Loop) opened(what any) {
+	if l.debug.open != nil {
+		l.debug.open[what] = callSite()
+	}
+}
+
+func (l *Loop) closed(what any) {
+	if l.debug.open != nil {
+		delete(l.debug.open, what)
+	}
+}
+
+// callSite returns the place outside this package that the call came from.
+func callSite() string {
+	var pcs [16]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if !more || !strings.Contains(f.Function, "/loop.") {
+			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+		}
+	}
+}
+
+// reportLeaks logs what was left open.
+func (l *Loop) reportLeaks() {
+	for what, site := range l.debug.open {
+		l.debug.log.Warn("left open when its loop ended", "what", fmt.Sprintf("%T", what), "made", site)
+	}
+}
+
+// watchdog logs callbacks that run for longer than they may, with the stack
+// of the moment, once each. It ends with the loop, which waits for it.
+func (l *Loop) watchdog() {
+	tick := time.NewTicker(l.debug.slow / 2)
+	defer tick.Stop()
+	reported := int64(0)
+	for {
+		select {
+		case <-l.ending:
+			return
+		case <-tick.C:
+		}
+		began := l.debug.began.Load()
+		runs := l.now() + 1 - time.Duration(began)
+		if began == 0 || began == reported || runs < l.debug.slow {
+			continue
+		}
+		reported = began
+		stack := l.stack()
+		if l.debug.began.Load() == began { // else the stack is of another callback
+			l.debug.log.Warn("slow callback", "runs", runs, "stack", stack)
+		}
+	}
+}
+
+// stack returns what the loop's goroutine is doing.
+func (l *Loop) stack() string {
+	l.mu.Lock()
+	header := fmt.Appendf(nil, "goroutine %d ", l.owner)
+	l.mu.Unlock()
+	buf := make([]byte, 1<<20)
+	for part := range bytes.SplitSeq(buf[:runtime.Stack(buf, true)], []byte("\n\n")) {
+		if bytes.HasPrefix(part, header) {
+			return string(part)
+		}
+	}
+	return ""
+}
+
+// stuck returns what Run returns when nothing can run any more.
+func (l *Loop) stuck() error {
+	if l.waiters == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d wait for what nothing can bring about", ErrStuck, l.waiters)
+}

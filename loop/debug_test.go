@@ -1,0 +1,114 @@
+package loop_test
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/leat-dev/leat/loop"
+)
+
+// A logbook keeps what is logged.
+type logbook struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logbook) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logbook) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func (b *logbook) logger() *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }
+
+func dawdle(t *testing.T, book *logbook) {
+	for !strings.Contains(book.String(), "slow callback") {
+		time.Sleep(time.Millisecond) // in a bubble of synctest
+	}
+}
+
+func TestSlowCallbackIsNamedWhileItRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var book logbook
+		l := loop.New(&loop.Options{Slow: 20 * time.Millisecond, Log: book.logger()})
+		l.Post(loop.Normal, func() { dawdle(t, &book) })
+		for range 50 {
+			l.Post(loop.Normal, func() { time.Sleep(10 * time.Millisecond) })
+		}
+		l.Post(loop.Idle, l.Stop)
+		if err := l.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(book.String(), "slow callback"); n != 1 || !strings.Contains(book.String(), "loop_test.dawdle") {
+			t.Errorf("%d reports:\n%s", n, book.String())
+		}
+	})
+}
+
+func TestFinite(t *testing.T) {
+	l := loop.New(&loop.Options{Finite: true})
+	var got []string
+	l.After(time.Millisecond, loop.Idle, func() {
+		got = append(got, "timer")
+		release := l.Hold()
+		go func() { // ends before the loop does
+			l.Post(loop.Normal, func() { got = append(got, "post") })
+			release()
+			release()
+		}()
+	})
+	if err := l.Run(t.Context()); err != nil {
+		t.Errorf("Run = %v", err)
+	}
+	if len(got) != 2 {
+		t.Errorf("ran %q", got)
+	}
+}
+
+// jump is a clock that goes forward when it is told to.
+type jump struct{ at time.Duration }
+
+func (c *jump) Now() time.Duration    { return c.at }
+func (c *jump) Skip(to time.Duration) { c.at = max(c.at, to) }
+
+func TestClockSkips(t *testing.T) {
+	clock := &jump{}
+	l := loop.New(&loop.Options{Clock: clock, Finite: true})
+	var at []time.Duration
+	for _, d := range []time.Duration{time.Hour, time.Minute, 24 * 365 * time.Hour} {
+		l.After(d, loop.Normal, func() { at = append(at, l.Now()) })
+	}
+	if err := l.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(at) != 3 || at[0] != time.Minute || at[1] != time.Hour || at[2] != 24*365*time.Hour {
+		t.Errorf("timers ran at %v", at)
+	}
+}
+
+func TestPick(t *testing.T) {
+	l := loop.New(&loop.Options{Finite: true, Pick: func(_ loop.Priority, n int) int { return n - 1 }})
+	var got []int
+	for i := range 5 {
+		l.Post(loop.Normal, func() { got = append(got, i) })
+	}
+	if err := l.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range got {
+		if v != 4-i {
+			t.Fatalf("order %v, want the newest first", got)
+		}
+	}
+}

@@ -179,7 +179,7 @@ func (b *memBus) Close() {
 
 // memLog is a [Log] in memory.
 type memLog struct {
-	mu    sync.Mutex
+	mu     sync.Mutex
 	first  uint64
 	recs   [][]byte
 	full   bool
@@ -257,6 +257,8 @@ type rig struct {
 	net *network
 	st  *store
 	opt SchedulerOptions
+
+	schedulers []*Scheduler // closed last: who leaves wants to be heard
 }
 
 func (r *rig) scheduler() *Scheduler {
@@ -269,7 +271,7 @@ func (r *rig) scheduler() *Scheduler {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.t.Cleanup(s.Close)
+	r.schedulers = append(r.schedulers, s)
 	return s
 }
 

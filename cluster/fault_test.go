@@ -51,7 +51,7 @@ func objects(t *testing.T, n int) (*fsys.Mux, string) {
 
 // newRig returns a cluster of nothing on a network that loses messages.
 func newRig(t *testing.T, mux *fsys.Mux, drop float64) *rig {
-	return &rig{
+	r := &rig{
 		t: t, net: newNetwork(seed(t), drop),
 		st: &store{log: newMemLog(), el: &memElector{}, reg: memRegistry{}},
 		opt: SchedulerOptions{
@@ -59,6 +59,12 @@ func newRig(t *testing.T, mux *fsys.Mux, drop float64) *rig {
 			Machine: &sched.Options{MaxLease: 64, ListAhead: 256},
 		},
 	}
+	t.Cleanup(func() {
+		for _, s := range r.schedulers {
+			s.Close()
+		}
+	})
+	return r
 }
 
 // take takes the results of a job, checks that each input came once and is

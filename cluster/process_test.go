@@ -170,6 +170,7 @@ func TestRestartOnTheSameDir(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { c.Close() }()
 	opts.Listen = strings.TrimPrefix(c.URL(), "nats://")
 	w, err := cluster.Join(c.URL(), &cluster.WorkerOptions{Slots: 2, Mux: mux})
 	if err != nil {
@@ -201,7 +202,6 @@ func TestRestartOnTheSameDir(t *testing.T) {
 			}
 		}
 	}
-	defer c.Close()
 	if s, err := j.Wait(t.Context()); err != nil || s.OK != n || len(seen) != n {
 		t.Errorf("summary %+v, %d results, %v", s, len(seen), err)
 	}

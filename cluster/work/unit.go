@@ -23,10 +23,10 @@ type outcome struct {
 }
 
 // A clock ends a context when the work on a unit has taken too long. It stands
-// still while the unit waits for its turn.
+// still while the unit waits for its turn. A nil clock is one without a bound.
 type clock struct {
 	cancel context.CancelCauseFunc
-	timer  *time.Timer // nil: no bound
+	timer  *time.Timer
 	left   time.Duration
 	since  time.Time
 }
@@ -35,7 +35,7 @@ type clock struct {
 func (l *leaseRun) newClock(ctx context.Context) (context.Context, *clock) {
 	d := l.plan.spec.Timeout
 	if d <= 0 {
-		return ctx, &clock{cancel: func(error) {}}
+		return ctx, nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	cause := fault.New("", "", fault.Timeout, fmt.Errorf("not done within %v", d))
@@ -43,23 +43,23 @@ func (l *leaseRun) newClock(ctx context.Context) (context.Context, *clock) {
 }
 
 func (c *clock) pause() {
-	if c.timer != nil && c.timer.Stop() {
+	if c != nil && c.timer.Stop() {
 		c.left = max(c.left-time.Since(c.since), 0)
 	}
 }
 
 func (c *clock) resume() {
-	if c.timer != nil {
+	if c != nil {
 		c.since = time.Now()
 		c.timer.Reset(c.left)
 	}
 }
 
 func (c *clock) stop() {
-	if c.timer != nil {
+	if c != nil {
 		c.timer.Stop()
+		c.cancel(nil)
 	}
-	c.cancel(nil)
 }
 
 // timeoutOf returns the cause in place of an error that only says that the

@@ -23,7 +23,11 @@ func goTree(t *testing.T) string {
 	if err != nil {
 		t.Fatal("go env GOROOT: ", err)
 	}
-	return filepath.Join(strings.TrimSpace(string(root)), "src")
+	dir := filepath.Join(strings.TrimSpace(string(root)), "src")
+	if raceEnabled {
+		dir = filepath.Join(dir, "net") // the detector multiplies the time; without it the test is whole
+	}
+	return dir
 }
 
 // goFiles returns the names of all regular files that end in ".go" below
@@ -40,7 +44,7 @@ func goFiles(t *testing.T, dir string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) < 7000 {
+	if len(files) < 7000 && !raceEnabled {
 		t.Fatalf("only %d files below %s", len(files), dir)
 	}
 	return files

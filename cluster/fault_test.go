@@ -311,6 +311,104 @@ func TestSilentWorkerComesBack(t *testing.T) {
 	}
 }
 
+// TestLostValuesAreMadeAgain kills the worker that holds values which the
+// client has not fetched yet.
+func TestLostValuesAreMadeAgain(t *testing.T) {
+	const n = 600
+	mux, pattern := objects(t, n)
+	r := newRig(t, mux, 0)
+	r.scheduler()
+	victim, bus := r.worker("victim")
+	c := r.client()
+	j, err := c.Map(t.Context(), &work.Spec{Inputs: []string{pattern}, Func: "test-large"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[uint64]bool{}
+	for r2, err := range j.Results() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[r2.Index] || len(r2.Value) != largeBytes {
+			t.Errorf("input %d: %d bytes; seen %v", r2.Index, len(r2.Value), seen[r2.Index])
+		}
+		if seen[r2.Index] = true; len(seen) == 10 {
+			bus.sever()
+			victim.cancel(errKilled)
+			<-victim.Done()
+			r.worker("survivor")
+		}
+	}
+	s, err := j.Wait(t.Context())
+	if err != nil || s.OK != n || len(seen) != n || s.Redone == 0 {
+		t.Errorf("summary %+v, %d results, %v", s, len(seen), err)
+	}
+}
+
+const largeBytes = 40_000
+
+func init() {
+	work.Register("test-large", func(context.Context, *work.Input) ([]byte, error) {
+		return make([]byte, largeBytes), nil
+	})
+}
+
+// TestListingGoesOnAfterARestart ends the scheduler while it lists several
+// patterns, and one.
+func TestListingGoesOnAfterARestart(t *testing.T) {
+	const n = 2000
+	mux, pattern := objects(t, n)
+	root := strings.TrimSuffix(pattern, "*")
+	for _, patterns := range [][]string{{pattern}, {root + "o000*", root + "o001*"}} {
+		r := newRig(t, mux, 0)
+		s := r.scheduler()
+		c := r.client()
+		j, err := c.Map(t.Context(), &work.Spec{Inputs: patterns, Func: "lines"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p := (sched.Progress{}); p.Listed == 0; { // without workers it stops by itself
+			if p, err = j.Progress(t.Context()); err != nil && fault.KindOf(err) != fault.Invalid {
+				t.Fatal(err)
+			}
+		}
+		s.cancel(errKilled)
+		<-s.done
+		r.scheduler()
+		r.worker("w")
+		take(t, j, n, nil)
+		c.Close()
+	}
+}
+
+// TestSplitDone keeps everything of a large report, in pieces that fit.
+func TestSplitDone(t *testing.T) {
+	d := &sched.Done{Job: "j", Lease: 1, Final: true}
+	for i := range uint64(3000) {
+		d.Items = append(d.Items, sched.Item{Range: sched.Range{From: i, N: 1}, Value: make([]byte, 2000)})
+		d.Failed = append(d.Failed, sched.Failure{Range: sched.Range{From: 10000 + i, N: 1}, Problem: sched.Problem{Stderr: make([]byte, 4096)}})
+	}
+	var got sched.Set
+	parts := splitDone(d)
+	for i, p := range parts {
+		if raw := encodeInput(&sched.Input{Done: p}); len(raw) > maxInputBytes/2 {
+			t.Errorf("part %d has %d bytes", i, len(raw))
+		}
+		if p.Final != (i == len(parts)-1) {
+			t.Errorf("part %d of %d is final: %v", i, len(parts), p.Final)
+		}
+		for _, it := range p.Items {
+			got.Add(it.Range)
+		}
+		for _, f := range p.Failed {
+			got.Add(f.Range)
+		}
+	}
+	if len(got) != 2 || got.Len() != 6000 {
+		t.Errorf("the parts hold %v", got)
+	}
+}
+
 // mutedBus can stop to let anything out, as a stopped process does.
 type mutedBus struct {
 	Bus

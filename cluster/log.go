@@ -135,12 +135,23 @@ func readRecord(ctx context.Context, l Log, seq uint64) ([]*sched.Input, uint64,
 	return ins, r.Epoch, nil
 }
 
-// cacheBytes bounds the decoded records in memory. Decoded inputs take
-// about decodedFactor times their encoded size.
-const (
-	cacheBytes    = 32 << 20
-	decodedFactor = 3
-)
+// cacheBytes bounds the decoded records in memory.
+const cacheBytes = 32 << 20
+
+// footprint is about what a record of size encoded bytes takes decoded.
+func footprint(ins []*sched.Input, size int) int {
+	const perInput, perItem, perName = 256, 112, 8
+	size += perInput * len(ins)
+	for _, in := range ins {
+		switch {
+		case in.Done != nil:
+			size += perItem * (len(in.Done.Items) + len(in.Done.Failed))
+		case in.Listed != nil:
+			size += perName * in.Listed.Count
+		}
+	}
+	return size
+}
 
 // recordCache keeps the inputs of recent records, so that names and results
 // that were just logged need not be read again. It is safe for concurrent
@@ -170,7 +181,7 @@ func (c *recordCache) add(seq uint64, ins []*sched.Input, size int) {
 	if _, ok := c.recs[seq]; ok {
 		return
 	}
-	size *= decodedFactor
+	size = footprint(ins, size)
 	c.recs[seq] = cached{ins, size}
 	c.order = append(c.order, seq)
 	c.bytes += size

@@ -9,15 +9,15 @@ import (
 )
 
 // packItems writes items as a string of bytes, because there can be a
-// million of them in a second: for each its first number, how many, and its
-// name, value and key, each behind its length, and its size; all numbers as
-// varints.
+// million of them in a second: how many there are; for each its first number,
+// how many, and its name, value and key, each behind its length, and its
+// size; all numbers as varints.
 func packItems(items []sched.Item) []byte {
-	size := 0
+	size := binary.MaxVarintLen64
 	for i := range items {
 		size += 16 + len(items[i].Name) + len(items[i].Value) + len(items[i].Key)
 	}
-	b := make([]byte, 0, size)
+	b := binary.AppendUvarint(make([]byte, 0, size), uint64(len(items)))
 	for i := range items {
 		it := &items[i]
 		b = binary.AppendUvarint(b, it.Range.From)
@@ -37,16 +37,20 @@ var errPacked = fault.New("decode", "", fault.Corrupt, errors.New("packed items 
 
 // unpackItems reads what packItems wrote. Names and values are parts of b.
 func unpackItems(b []byte) ([]sched.Item, error) {
-	// An item has at least six bytes.
-	items := make([]sched.Item, 0, min(len(b)/6, 4096))
+	const least = 6 // bytes of an item
 	u := unpacker{b: b}
-	for len(u.b) > 0 && !u.bad {
+	n := u.number()
+	if n > uint64(len(u.b)/least) {
+		return nil, errPacked
+	}
+	items := make([]sched.Item, 0, n)
+	for range n {
 		it := sched.Item{Range: sched.Range{From: u.number(), N: u.number()}}
 		it.Name, it.Value = u.bytes(), u.bytes()
 		it.Key, it.Size = string(u.bytes()), int64(u.number())
 		items = append(items, it)
 	}
-	if u.bad {
+	if u.bad || len(u.b) > 0 {
 		return nil, errPacked
 	}
 	return items, nil

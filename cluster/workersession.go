@@ -228,6 +228,16 @@ const doneBytes = 1 << 20
 // are not final and the final one. The items of a job with a reduce stay
 // with their partial: they are ranges only.
 func splitDone(d *sched.Done) []*sched.Done {
+	total := 0
+	for i := range d.Items {
+		total += itemBytes(&d.Items[i])
+	}
+	for i := range d.Failed {
+		total += failureBytes(&d.Failed[i])
+	}
+	if total <= doneBytes {
+		return []*sched.Done{d}
+	}
 	var out []*sched.Done
 	part := &sched.Done{Job: d.Job, Lease: d.Lease}
 	size := 0
@@ -238,17 +248,23 @@ func splitDone(d *sched.Done) []*sched.Done {
 		}
 	}
 	for _, f := range d.Failed {
-		grow(64 + len(f.Name) + len(f.Problem.Text) + len(f.Problem.Stderr))
+		grow(failureBytes(&f))
 		part.Failed = append(part.Failed, f)
 	}
 	if d.Partial != nil {
 		part.Items = d.Items
 	} else {
 		for _, it := range d.Items {
-			grow(64 + len(it.Name) + len(it.Value) + len(it.Key))
+			grow(itemBytes(&it))
 			part.Items = append(part.Items, it)
 		}
 	}
 	part.Final, part.Partial, part.FoldErr = d.Final, d.Partial, d.FoldErr
 	return append(out, part)
+}
+
+func itemBytes(it *sched.Item) int { return 64 + len(it.Name) + len(it.Value) + len(it.Key) }
+
+func failureBytes(f *sched.Failure) int {
+	return 64 + len(f.Name) + len(f.Problem.Text) + len(f.Problem.Stderr)
 }

@@ -55,7 +55,7 @@ func newRig(t *testing.T, mux *fsys.Mux, drop float64) *rig {
 		t: t, net: newNetwork(seed(t), drop),
 		st: &store{log: newMemLog(), el: &memElector{}, reg: memRegistry{}},
 		opt: SchedulerOptions{
-			Mux: mux, DeadAfter: 400 * time.Millisecond, ClientDeadAfter: 20 * time.Second, timing: fastTiming,
+			Mux: mux, DeadAfter: time.Second, ClientDeadAfter: 20 * time.Second, timing: fastTiming,
 			Machine: &sched.Options{MaxLease: 64, ListAhead: 256},
 		},
 	}

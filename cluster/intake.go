@@ -184,7 +184,7 @@ func (s *Scheduler) meet(session string, f *upFrame, rest []byte) *remote {
 		s.mu.Unlock()
 		s.reject(session, "the session is over")
 		return nil
-	case f.First == 1 && f.Count > 0:
+	case f.First == 1 && f.Count > 0 && !s.closing:
 		in, _, err := nextInput(rest)
 		if err == nil && (in.Join != nil || in.Hello != nil) {
 			r = s.addRemote(session, in.Hello != nil, 1)

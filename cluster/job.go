@@ -41,10 +41,12 @@ type Job struct {
 	cur  *sched.Deliver // being handed on
 	vals map[int][]byte // fetched values of cur, by index of the item
 	at   int            // how many of the outcomes of cur were handed on
+
+	failedAt map[string]time.Time // when workers could not be reached
 }
 
 func newJob(ctx context.Context, c *Client, id string, spec *work.Spec, o MapOptions) *Job {
-	j := &Job{c: c, id: id, spec: spec, opts: o, wake: make(chan struct{}), ended: make(chan struct{})}
+	j := &Job{c: c, id: id, spec: spec, opts: o, wake: make(chan struct{}), ended: make(chan struct{}), failedAt: map[string]time.Time{}}
 	j.ctx, j.stop = context.WithCancelCause(ctx)
 	return j
 }

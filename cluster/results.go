@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"time"
 
 	"github.com/leat-dev/leat/cluster/work"
 	"github.com/leat-dev/leat/fault"
@@ -33,6 +34,11 @@ const (
 	fetchBytes = 16 << 20
 	fetchKeys  = 64
 )
+
+// unreachableFor is how long a worker that could not be reached, in several
+// tries, is not asked again: its values are given up at once instead of each
+// after a wait.
+const unreachableFor = 2 * time.Second
 
 // Results yields the outcomes as they come, each input once, in no order. A
 // value that its worker lost is not yielded; it is computed again and comes
@@ -133,6 +139,9 @@ func (j *Job) value(d *sched.Deliver, i int) ([]byte, bool) {
 	}
 	j.vals = make(map[int][]byte, len(keys))
 	n := 0
+	if time.Since(j.failedAt[d.Addr]) < unreachableFor {
+		keys = nil
+	}
 	for v, err := range j.c.peers.GetMany(j.ctx, d.Addr, keys) {
 		if n == len(index) {
 			break
@@ -143,12 +152,15 @@ func (j *Job) value(d *sched.Deliver, i int) ([]byte, bool) {
 		if err != nil {
 			v = nil
 			j.lost(&d.Items[index[n]], err)
+			if k := fault.KindOf(err); k == fault.Unavailable || k == fault.Timeout {
+				j.failedAt[d.Addr] = time.Now()
+			}
 		}
 		j.vals[index[n]] = v
 		n++
 	}
-	for ; n < len(index); n++ { // the stream broke off
-		j.lost(&d.Items[index[n]], errors.New("no answer"))
+	for ; n < len(index); n++ {
+		j.lost(&d.Items[index[n]], errors.New("the worker cannot be reached"))
 		j.vals[index[n]] = nil
 	}
 	v := j.vals[i]

@@ -112,6 +112,7 @@ type Scheduler struct {
 	mu      sync.Mutex
 	remotes map[string]*remote
 	dead    recently
+	closing bool
 }
 
 // StartScheduler becomes the leader of the cluster on the server behind nc,
@@ -237,6 +238,9 @@ func (s *Scheduler) run() {
 	for _, stop := range stops {
 		stop()
 	}
+	s.mu.Lock()
+	s.closing = true // a callback that still runs starts no outbox
+	s.mu.Unlock()
 	s.group.Wait()
 	if errors.Is(context.Cause(s.ctx), errClosed) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)

@@ -51,7 +51,7 @@ func newWorkerSession(w *Worker) *workerSession {
 		store: w.store, peers: w.peers,
 	}
 	ws.link.recv = ws.receive
-	ws.link.reset = func(reason string) { ws.over <- reason }
+	ws.link.reset = ws.end
 	return ws
 }
 
@@ -174,10 +174,15 @@ func (ws *workerSession) send(in *sched.Input) {
 	if err := ws.link.send(in); err != nil && ws.ctx.Err() == nil {
 		ws.w.opts.Log.Error("report", "err", err)
 		ws.link.end()
-		select {
-		case ws.over <- err.Error():
-		default:
-		}
+		ws.end(err.Error())
+	}
+}
+
+// end makes run return; only the first reason is kept.
+func (ws *workerSession) end(reason string) {
+	select {
+	case ws.over <- reason:
+	default:
 	}
 }
 

@@ -28,3 +28,6 @@ func (l *Loop) now() time.Duration {
 // Now returns the time of the loop's clock. Without [Options.Clock] that is
 // the time since [New], monotonic.
 func (l *Loop) Now() time.Duration { return l.now() }
+
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)

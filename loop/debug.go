@@ -92,7 +92,7 @@ func (l *Loop) watchdog() {
 	reported := int64(0)
 	for {
 		select {
-		case <-l.ending:
+		case <-l.life.Done():
 			return
 		case <-tick.C:
 		}
@@ -125,8 +125,9 @@ func (l *Loop) stack() string {
 
 // stuck returns what Run returns when nothing can run any more.
 func (l *Loop) stuck() error {
-	if l.waiters == 0 {
+	coros, conns := l.co.pool.busy(), len(l.conns.transports.list)
+	if coros+conns == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %d wait for what nothing can bring about", ErrStuck, l.waiters)
+	return fmt.Errorf("%w: %d coroutines and %d connections wait for what nothing can bring about", ErrStuck, coros, conns)
 }

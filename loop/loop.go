@@ -101,15 +101,16 @@ type Loop struct {
 	finite bool
 	base   time.Time     // what the machine's clock is counted from
 	wake   chan struct{} // one token, sent by who takes parked away
-	ending chan struct{} // closed when no callback will run any more
 	done   chan struct{} // closed when Run returns
 	debug  debugger
-	own    sync.WaitGroup // goroutines that Run waits for
-	ran    atomic.Uint64  // callbacks run
-	posted atomic.Uint64  // callbacks accepted
-	fresh  atomic.Bool    // mu guards news for the loop: inbox, due timers, state
-	first  atomic.Int64   // deadline of the first timer, or never
-	held   atomic.Int64   // see Hold
+	own    sync.WaitGroup  // goroutines that Run waits for
+	life   context.Context // ends when no callback will run any more
+	die    context.CancelFunc
+	ran    atomic.Uint64 // callbacks run
+	posted atomic.Uint64 // callbacks accepted
+	fresh  atomic.Bool   // mu guards news for the loop: inbox, due timers, state
+	first  atomic.Int64  // deadline of the first timer, or never
+	held   atomic.Int64  // see Hold
 
 	mu     sync.Mutex
 	inbox  [priorities][]func()
@@ -126,10 +127,9 @@ type Loop struct {
 	passed [priorities]int // callbacks of higher priority run while the line waited
 	since  int             // callbacks run since it looked at timers and descriptors
 	io     files
+	conns  conns
 	co     coros
 	err    error // why it stops, if not as told
-
-	waiters int // how many wait for a callback of the loop and hold nothing else
 }
 
 // A sleep is what it takes to wake the loop.
@@ -153,8 +153,9 @@ const (
 // New returns a loop. What is posted before [Loop.Run] waits for it.
 func New(opts *Options) *Loop {
 	l := &Loop{starve: defaultStarve, base: time.Now(), wake: make(chan struct{}, 1), done: make(chan struct{})}
-	l.ending = make(chan struct{})
 	l.first.Store(int64(never))
+	l.conns.init()
+	l.life, l.die = context.WithCancel(context.Background())
 	if opts != nil {
 		l.initDebug(opts)
 		l.clock, l.pick, l.finite = opts.Clock, opts.Pick, opts.Finite

@@ -21,6 +21,11 @@ func (l *Loop) Run(ctx context.Context) (err error) {
 	defer l.end()
 	l.beginCoros(ctx)
 	defer l.endCoros(&err)
+	defer func() {
+		if l.co.normal { // else a panic unwinds, and callbacks may raise more
+			l.loseAll()
+		}
+	}()
 	if l.debug.slow > 0 {
 		l.own.Go(l.watchdog)
 	}
@@ -74,8 +79,9 @@ func (l *Loop) end() {
 	l.mu.Unlock()
 	l.ready = [priorities]line{}
 	l.reportLeaks()
+	l.closeStreams()
 	l.closeFiles()
-	close(l.ending)
+	l.die()
 	l.own.Wait()
 	close(l.done)
 }
@@ -182,7 +188,7 @@ func (l *Loop) park() (over bool, err error) {
 		l.mu.Unlock()
 		return false, nil
 	}
-	alone := l.io.active == 0 && l.held.Load() == 0
+	alone := l.io.active == 0 && l.held.Load() == 0 && l.co.bridges.InUse() == 0
 	switch {
 	case alone && l.clock != nil && len(l.timers) > 0:
 		to := l.timers.first()

@@ -43,13 +43,6 @@ func watch(t testing.TB, l *loop.Loop, fd int) *loop.Watch {
 	return w
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func run(t testing.TB, l *loop.Loop) {
 	t.Helper()
 	must(t, l.Run(t.Context()))

@@ -23,6 +23,7 @@ type network struct {
 	subs map[*memSub]bool
 	held []memMsg // held back until something else passes
 	sent int
+	lose func(subject string) bool // decides too, if set
 }
 
 type memMsg struct {
@@ -78,7 +79,10 @@ func (b *memBus) Publish(subject string, data []byte) error {
 	n.mu.Lock()
 	n.sent++
 	msgs := []memMsg{{subject, slices.Clone(data)}}
-	if n.drop > 0 && !strings.HasSuffix(subject, ".leader") {
+	if n.lose != nil && n.lose(subject) {
+		msgs = nil
+	}
+	if n.drop > 0 && len(msgs) > 0 && !strings.HasSuffix(subject, ".leader") {
 		switch p := n.rnd.Float64(); {
 		case p < n.drop:
 			msgs = nil

@@ -139,6 +139,24 @@ func TestLossRepetitionAndDisorder(t *testing.T) {
 	}
 }
 
+// TestLostAcknowledgementIsRepeated drops the answer to the only thing that a
+// client ever says.
+func TestLostAcknowledgementIsRepeated(t *testing.T) {
+	mux, _ := objects(t, 1)
+	r := newRig(t, mux, 0)
+	first := true
+	r.net.lose = func(subject string) bool {
+		lost := first && strings.Contains(subject, ".out.")
+		first = first && !lost
+		return lost
+	}
+	r.scheduler()
+	r.client()
+	if first {
+		t.Error("nothing was lost")
+	}
+}
+
 func TestWorkerDiesWithoutGoodbye(t *testing.T) {
 	const n = 1000
 	mux, pattern := objects(t, n)

@@ -126,6 +126,9 @@ func (s *Scheduler) onInput(subject string, data []byte) {
 	}
 	var es []entry
 	first := accept(r.next-1, f.First, f.Count)
+	if first > 0 {
+		r.out.again() // it repeats itself: the acknowledgement was lost
+	}
 	for i := 0; i < f.Count && first < f.Count; i++ {
 		var in *sched.Input
 		var raw []byte

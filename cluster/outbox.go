@@ -52,6 +52,14 @@ func (o *outbox) logged(num uint64) {
 	o.wake()
 }
 
+// again repeats the last acknowledgement.
+func (o *outbox) again() {
+	o.mu.Lock()
+	o.ackDue = true
+	o.mu.Unlock()
+	o.wake()
+}
+
 // ack takes an acknowledgement of the peer.
 func (o *outbox) ack(epoch, got uint64) {
 	if epoch != o.s.epoch {

@@ -17,6 +17,13 @@
 // begin with a dot match like any other. Wildcards do not match an empty
 // component, except that "**" spans them.
 //
+// URLs chain: "zip://a.csv::s3://b/x.zip" is the member a.csv of the object
+// x.zip, and "cache,ttl=1m::s3://b/k" is s3://b/k read through a cache with
+// an option. A chain is read from the left, one link at a time, and only
+// schemes that are made to stand in front of another URL begin one: in
+// "s3://b/a::b" the key is "a::b". A link ends at the first "::"; in its path
+// "%3A" is a colon and "%25" a percent sign. A [Spec] is the same as data.
+//
 // # Rules
 //
 // All methods are safe for concurrent use, block, and return soon after

@@ -43,6 +43,10 @@ type FS struct {
 	root   string
 	join   func(root, path string) string
 	shared bool // a Mux owns drv
+
+	links   []Link       // how a Mux opened it
+	secret  bool         // root holds a credential
+	release func() error // of a handle, which Close ends
 }
 
 // New returns the file system that drv stores. root is the URL prefix that
@@ -73,8 +77,12 @@ func (f *FS) LocalPath(path string) (string, bool) {
 }
 
 // Close releases the connections of the store; calls after it fail. It does
-// nothing on an FS that belongs to a [Mux].
+// nothing on an FS that belongs to a [Mux]; one of [Mux.OpenSpec] is given
+// back.
 func (f *FS) Close() error {
+	if f.release != nil {
+		return f.release()
+	}
 	if f.shared {
 		return nil
 	}

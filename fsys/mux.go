@@ -2,7 +2,6 @@ package fsys
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -15,7 +14,8 @@ import (
 )
 
 // A Backend is how a scheme plugs into a [Mux]. Its functions are called
-// concurrently.
+// concurrently. It has Split, Join and Open, or it is a link of a chain and
+// has Over or Wrap alone.
 type Backend struct {
 	// Split cuts a URL into the root, which identifies a store ("s3://b"),
 	// and a path inside it, byte by byte. With pattern set the path is a
@@ -25,7 +25,25 @@ type Backend struct {
 	Join func(root, path string) string
 	// Open connects to the store that root names.
 	Open func(ctx context.Context, root string) (driver.FS, error)
+	// Opaque says that URLs are like "data:text", without "//" behind the
+	// colon.
+	Opaque bool
+	// Secret reports whether root holds a credential, which no [Spec] may;
+	// nil means that no root does.
+	Secret func(root string) bool
+
+	// Over opens the file system inside the object or directory at path of
+	// inner: "zip://member::s3://b/x.zip". It is kept and shared like any
+	// store, so it must notice by itself when the object has changed. It
+	// must not close inner.
+	Over func(ctx context.Context, inner *FS, path string, opts LinkOptions) (driver.FS, error)
+	// Wrap opens a layer around inner with the same paths:
+	// "cache::s3://b/k". It must not close inner or its driver.
+	Wrap func(ctx context.Context, inner *FS, opts LinkOptions) (driver.FS, error)
 }
+
+// link reports whether b stands in front of another URL.
+func (b Backend) link() bool { return b.Over != nil || b.Wrap != nil }
 
 // A Mux maps URLs to file systems. It opens each store once and shares it
 // between callers. It is safe for concurrent use; the zero value is not
@@ -34,15 +52,8 @@ type Mux struct {
 	backends map[string]Backend
 
 	mu     sync.Mutex
-	stores map[string]*store
+	stores map[string]*store // by root
 	closed bool
-}
-
-// A store is one instance, open once ready is closed and err is nil.
-type store struct {
-	ready chan struct{}
-	fs    *FS
-	err   error
 }
 
 // A Match is one result of [Mux.Glob].
@@ -62,30 +73,46 @@ func NewMux(backends map[string]Backend) *Mux {
 // letter, then letters, digits, "+", "-" or ".", then "://".
 func Scheme(url string) string {
 	scheme, _, ok := strings.Cut(url, "://")
-	if !ok {
+	if !ok || !isScheme(scheme) {
 		return ""
 	}
-	for i := range len(scheme) {
-		c := scheme[i] | 0x20
+	return strings.ToLower(scheme)
+}
+
+func isScheme(s string) bool { return s != "" && schemeLen(s) == len(s) }
+
+// schemeLen returns how many bytes at the beginning of s can be a scheme.
+func schemeLen(s string) int {
+	for i := range len(s) {
+		c := s[i] | 0x20
 		letter := 'a' <= c && c <= 'z'
-		if !letter && (i == 0 || !strings.ContainsRune("0123456789+-.", rune(scheme[i]))) {
-			return ""
+		if !letter && (i == 0 || strings.IndexByte("0123456789+-.", s[i]) < 0) {
+			return i
 		}
 	}
-	return strings.ToLower(scheme)
+	return len(s)
 }
 
 // Resolve returns the file system that url names and the path in it. The url
 // is a plain name: no byte of it is a wildcard. The first use of a store
 // opens it, which may block.
 func (m *Mux) Resolve(ctx context.Context, url string) (fs *FS, path string, err error) {
-	return m.resolve(ctx, url, false)
+	s, path, err := m.locate(ctx, url, false)
+	if err != nil {
+		return nil, "", err
+	}
+	return m.pin(s), path, nil
 }
 
 // ResolvePattern is [Mux.Resolve] for a url whose path is a pattern. The
-// part that names the store has no wildcards.
+// part that names the store has no wildcards, and of a chain no URL behind
+// the path has any: in "zip://*.csv::s3://b/[1].zip" the archive is "[1].zip".
 func (m *Mux) ResolvePattern(ctx context.Context, url string) (fs *FS, pattern string, err error) {
-	return m.resolve(ctx, url, true)
+	s, pattern, err := m.locate(ctx, url, true)
+	if err != nil {
+		return nil, "", err
+	}
+	return m.pin(s), pattern, nil
 }
 
 // Glob yields what matches the pattern, as [FS.Glob] does.
@@ -108,95 +135,31 @@ func (m *Mux) Glob(ctx context.Context, urlPattern string, opts *GlobOptions) it
 	}
 }
 
-// Close closes every store that was opened. Resolving fails afterwards.
-func (m *Mux) Close() error {
-	m.mu.Lock()
-	stores := m.stores
-	m.stores, m.closed = nil, true
-	m.mu.Unlock()
-	var errs []error
-	for _, s := range stores {
-		<-s.ready
-		if s.err == nil {
-			errs = append(errs, s.fs.drv.Close())
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (m *Mux) resolve(ctx context.Context, url string, pattern bool) (*FS, string, error) {
-	b, err := m.backend(url)
-	if err != nil {
-		return nil, "", err
-	}
-	root, path, err := b.Split(url, pattern)
-	if err != nil {
-		return nil, "", fault.New("resolve", url, fault.Unknown, err)
-	}
-	f, err := m.open(ctx, b, root)
-	if err != nil {
-		return nil, "", fault.New("resolve", url, fault.Unknown, err)
-	}
-	return f, path, nil
-}
-
-func (m *Mux) backend(url string) (Backend, error) {
+// backend returns the back end of a URL that is no chain.
+func (m *Mux) backend(url string) (string, Backend, error) {
 	scheme := Scheme(url)
+	if name, _, ok := strings.Cut(url, ":"); ok && scheme == "" && isScheme(name) {
+		if b := m.backends[strings.ToLower(name)]; b.Opaque {
+			return strings.ToLower(name), b, nil
+		}
+	}
 	if b, ok := m.backends[scheme]; ok {
-		return b, nil
+		return scheme, b, nil
 	}
-	known := slices.Sorted(maps.Keys(m.backends))
-	known = slices.DeleteFunc(known, func(s string) bool { return s == "" })
 	if scheme == "" {
-		return Backend{}, fault.New("resolve", url, fault.Invalid,
-			fmt.Errorf("a URL is needed; known schemes are %s", strings.Join(known, ", ")))
+		return "", Backend{}, fault.New("resolve", url, fault.Invalid,
+			fmt.Errorf("a URL is needed; known schemes are %s", m.known(false)))
 	}
-	return Backend{}, fault.New("resolve", url, fault.Invalid,
-		fmt.Errorf("unknown scheme %q; known are %s", scheme, strings.Join(known, ", ")))
+	return "", Backend{}, fault.New("resolve", url, fault.Invalid,
+		fmt.Errorf("unknown scheme %q; known are %s", scheme, m.known(false)))
 }
 
-// open returns the store for root. Of several callers one opens it and the
-// others wait; a failure is not kept, so that the next caller tries again.
-func (m *Mux) open(ctx context.Context, b Backend, root string) (*FS, error) {
-	for {
-		m.mu.Lock()
-		if m.closed {
-			m.mu.Unlock()
-			return nil, fault.New("resolve", root, fault.Invalid, errors.New("the mux is closed"))
-		}
-		s, ok := m.stores[root]
-		if !ok {
-			s = &store{ready: make(chan struct{})}
-			m.stores[root] = s
-			m.mu.Unlock()
-			m.connect(ctx, b, root, s)
-			return s.fs, s.err
-		}
-		m.mu.Unlock()
-		select {
-		case <-s.ready:
-		case <-ctx.Done():
-			return nil, fault.New("resolve", root, fault.KindOf(ctx.Err()), context.Cause(ctx))
-		}
-		// The one that opened may have given up for reasons of its own.
-		if s.err == nil || fault.KindOf(s.err) != fault.Canceled {
-			return s.fs, s.err
-		}
+// known lists the schemes, or those alone that begin a chain.
+func (m *Mux) known(links bool) string {
+	names := slices.Sorted(maps.Keys(m.backends))
+	names = slices.DeleteFunc(names, func(s string) bool { return s == "" || links && !m.backends[s].link() })
+	if len(names) == 0 {
+		return "none"
 	}
-}
-
-// connect opens the store that s stands for and lets the waiting callers go.
-func (m *Mux) connect(ctx context.Context, b Backend, root string, s *store) {
-	defer close(s.ready)
-	s.err = errors.New("opening panicked") // unless the next line returns
-	drv, err := b.Open(ctx, root)
-	if s.err = err; err == nil {
-		s.fs = &FS{drv: drv, root: root, join: b.Join, shared: true}
-		return
-	}
-	m.mu.Lock()
-	if m.stores[root] == s {
-		delete(m.stores, root)
-	}
-	m.mu.Unlock()
+	return strings.Join(names, ", ")
 }

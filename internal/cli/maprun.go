@@ -171,15 +171,29 @@ func inputs(n int64) string {
 	return count(n) + " inputs"
 }
 
-// pollEvery is how often the scheduler is asked how far a job is.
-const pollEvery = 300 * time.Millisecond
+const (
+	// pollEvery is how often the scheduler is asked how far a job is.
+	pollEvery = 300 * time.Millisecond
+	// idlePolls is how often in a row there may be no worker before the user
+	// is told: one that is restarted is back sooner.
+	idlePolls = 10
+)
 
 // poll keeps the progress fresh until the function it returns is called.
 func (r *mapRun) poll(ctx context.Context, job *cluster.Job) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
+	idle := 0
 	stop := every(pollEvery, func() {
-		if p, err := job.Progress(ctx); err == nil {
-			r.progress.Store(&p)
+		p, err := job.Progress(ctx)
+		if err != nil {
+			return
+		}
+		r.progress.Store(&p)
+		if p.Workers > 0 {
+			idle = 0
+		} else if idle++; idle == idlePolls {
+			r.app.say("no worker of the cluster can run this now; waiting for one")
+			r.app.hint("leat worker --cluster " + r.opts.cluster + " starts one")
 		}
 	})
 	return func() {

@@ -132,3 +132,29 @@ func TestSchedulerRestart(t *testing.T) {
 		t.Errorf("sum is %q, want %q", m.stdout(), want)
 	}
 }
+
+// TestNoWorker maps on a cluster without workers: it says so, and goes on
+// when one has come.
+func TestNoWorker(t *testing.T) {
+	dir := t.TempDir()
+	writeFiles(t, dir, 3)
+	_, url := up(t, "--workers", "0")
+	m := start(t, nil, "map", "--cluster", url, "--func", "lines", "--reduce", "sum", dir+"/*")
+	m.until("word of the missing worker", func() bool { return strings.Contains(m.stderr(), "no worker") })
+	start(t, nil, "worker", "--cluster", url)
+	if code := m.wait(); code != 0 || m.stdout() != "3\n" {
+		t.Errorf("exit code %d, stdout %q, stderr %q", code, m.stdout(), m.stderr())
+	}
+}
+
+// TestForeignUser connects without the token of the cluster.
+func TestForeignUser(t *testing.T) {
+	dir := t.TempDir()
+	writeFiles(t, dir, 3)
+	_, url := up(t, "--workers", "1")
+	elsewhere := []string{"XDG_CACHE_HOME=" + t.TempDir(), "HOME=" + t.TempDir()}
+	_, stderr := leat(t, 1, elsewhere, "map", "--cluster", url, "--func", "lines", dir+"/*")
+	if !strings.Contains(strings.ToLower(stderr), "authorization") {
+		t.Errorf("stderr: %s", stderr)
+	}
+}

@@ -44,7 +44,7 @@ func newWorkerSession(w *Worker) *workerSession {
 	ws.ctx, ws.cancel = context.WithCancel(context.Background())
 	ws.runner = work.NewRunner(work.Options{
 		Mux: w.opts.Mux, Store: w.store, Peers: w.peers, Session: session,
-		Slots: w.opts.Slots, Width: w.opts.Width, TempDir: w.opts.TempDir, Log: w.opts.Log,
+		NoExec: !w.opts.Exec, Slots: w.opts.Slots, Width: w.opts.Width, TempDir: w.opts.TempDir, Log: w.opts.Log,
 	})
 	ws.ops = &holder{
 		bus: w.bus, names: w.names, origin: w.opts.Name, address: w.srv.Addr(), instance: session,

@@ -439,6 +439,7 @@ func (m *Machine) forget(j *job) {
 	}
 	m.jobs = slices.DeleteFunc(m.jobs, func(o *job) bool { return o == j })
 	if len(m.jobs) == 0 {
+		m.turn = 0 // nothing of the jobs is left: a snapshot stands for the log
 		m.emit(Effect{Compact: &Compact{}})
 	}
 }

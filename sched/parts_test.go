@@ -217,3 +217,54 @@ func BenchmarkMap(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/input")
 }
+
+// TestSnapshotDecidesAlike lets a machine and one restored from its snapshot
+// take the same inputs of two jobs: they must hand out the same leases.
+func TestSnapshotDecidesAlike(t *testing.T) {
+	live := sched.NewMachine(nil)
+	num := map[string]uint64{}
+	input := func(from string, in sched.Input) sched.Input {
+		if from != "" {
+			num[from]++
+			in.From, in.Num = from, num[from]
+		}
+		return in
+	}
+	submit := func(job string) sched.Input {
+		return input("c", sched.Input{Submit: &sched.Submit{Job: job, Spec: []byte("s"), Func: "f", MaxErrors: -1}})
+	}
+	for _, in := range []sched.Input{
+		input("c", sched.Input{Hello: &sched.Hello{}}),
+		input("w", sched.Input{Join: &sched.Join{Slots: 1, Width: 8, Funcs: []string{"f"}}}),
+		submit("first"),
+		{Listed: &sched.Listed{Job: "first", EOF: true}},
+		input("c", sched.Input{Forget: &sched.Forget{Job: "first"}}),
+	} {
+		live.Step(in)
+	}
+	snap, ok := live.Snapshot()
+	if !ok {
+		t.Fatal("no snapshot of a machine without jobs")
+	}
+	restored := sched.NewMachine(nil)
+	restored.Step(sched.Input{Restore: snap})
+	live.Step(sched.Input{Restore: snap})
+	for i, in := range []sched.Input{
+		submit("a"), submit("b"),
+		{Listed: &sched.Listed{Job: "b", Count: 40}},
+		{Listed: &sched.Listed{Job: "a", Count: 40}},
+		input("w", sched.Input{Done: &sched.Done{Job: "b", Lease: 1, Final: true}}),
+		{Listed: &sched.Listed{Job: "a", Count: 10, EOF: true}},
+	} {
+		var a, b []string
+		for _, e := range live.Step(in) {
+			a = append(a, show(e))
+		}
+		for _, e := range restored.Step(in) {
+			b = append(b, show(e))
+		}
+		if !slices.Equal(a, b) {
+			t.Errorf("input %d: live decided %q, restored %q", i, a, b)
+		}
+	}
+}

@@ -75,6 +75,10 @@ func (s *Set) Remove(r Range) {
 		return
 	}
 	i := s.after(r.From)
+	if i < len(*s) && r.From <= (*s)[i].From && r.End() < (*s)[i].End() && r.End() > (*s)[i].From {
+		(*s)[i] = Range{r.End(), (*s)[i].End() - r.End()} // the usual case: from the front
+		return
+	}
 	j := i
 	var keep []Range
 	for j < len(*s) && (*s)[j].From < r.End() {

@@ -72,12 +72,19 @@ type ownStream interface {
 	slot() *int
 }
 
+// An ownPacket is a socket that the loop closes when it ends.
+type ownPacket interface {
+	packetStream
+	slot() *int
+}
+
 // conns is what a loop knows about its connections.
 type conns struct {
 	buf        []byte // for all reads of transports; see Protocol
 	streams    registry[ownStream]
 	transports registry[*Transport]
 	acceptors  registry[acceptor]
+	packets    registry[ownPacket]
 }
 
 // readSize is how much is read at a time. More would let a fast sender hold
@@ -86,6 +93,7 @@ const readSize = 64 << 10
 
 func (c *conns) init() {
 	c.streams.at = ownStream.slot
+	c.packets.at = ownPacket.slot
 	c.acceptors.at = acceptor.slot
 	c.transports.at = func(t *Transport) *int { return &t.index }
 }
@@ -109,6 +117,9 @@ func (l *Loop) loseAll() {
 func (l *Loop) closeStreams() {
 	for len(l.conns.acceptors.list) > 0 {
 		_ = l.conns.acceptors.list[len(l.conns.acceptors.list)-1].close()
+	}
+	for len(l.conns.packets.list) > 0 {
+		_ = l.conns.packets.list[len(l.conns.packets.list)-1].close()
 	}
 	for len(l.conns.streams.list) > 0 {
 		_ = l.conns.streams.list[len(l.conns.streams.list)-1].Abort()

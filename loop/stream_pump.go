@@ -34,6 +34,7 @@ type pump struct {
 	outErr  error
 	eof     bool // CloseWrite after out
 	closing bool
+	abort   bool // out was dropped
 	told    bool // the loop was told to fire
 }
 
@@ -66,10 +67,17 @@ func (s *pump) readAhead() {
 }
 
 func (s *pump) writeBehind() {
-	defer func() { _ = s.c.Close() }()
 	var spare []byte
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer func() {
+		abort := s.abort
+		s.mu.Unlock()
+		if abort {
+			s.cut()
+		} else {
+			_ = s.c.Close()
+		}
+	}()
 	for {
 		for len(s.out) == 0 && !s.eof && !s.closing {
 			s.change.Wait()
@@ -210,7 +218,7 @@ func (s *pump) CloseWrite() error {
 }
 
 func (s *pump) Close() error {
-	if s.shut() {
+	if s.shut(false) {
 		_ = s.c.SetWriteDeadline(time.Now().Add(pumpLinger))
 		_ = s.c.SetReadDeadline(longAgo)
 	}
@@ -218,13 +226,15 @@ func (s *pump) Close() error {
 }
 
 func (s *pump) Abort() error {
-	if !s.shut() {
-		return nil
+	if s.shut(true) {
+		s.cut()
 	}
-	s.mu.Lock()
-	s.out = nil
-	s.mu.Unlock()
-	// A polite Close of TLS would make what came before look complete.
+	return nil
+}
+
+// cut closes the connection so that the peer sees an error. A polite Close
+// of TLS would make what came before look complete.
+func (s *pump) cut() {
 	raw := s.c
 	if w, ok := raw.(interface{ NetConn() net.Conn }); ok {
 		raw = w.NetConn()
@@ -232,17 +242,22 @@ func (s *pump) Abort() error {
 	if c, ok := raw.(interface{ SetLinger(sec int) error }); ok {
 		_ = c.SetLinger(0)
 	}
-	return raw.Close()
+	_ = raw.Close()
 }
 
 // shut lets the goroutines end, once; the writer closes the connection.
-func (s *pump) shut() bool {
+func (s *pump) shut(abort bool) bool {
 	s.mu.Lock()
 	first := !s.closing
-	s.closing = true
-	s.read, s.write = nil, nil
+	if first {
+		s.closing, s.abort = true, abort
+		if abort {
+			s.out = nil
+		}
+	}
 	s.change.Broadcast()
 	s.mu.Unlock()
+	s.read, s.write = nil, nil
 	if first {
 		s.l.conns.streams.remove(s)
 		s.release()

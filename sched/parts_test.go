@@ -238,6 +238,7 @@ func TestSnapshotDecidesAlike(t *testing.T) {
 		input("w", sched.Input{Join: &sched.Join{Slots: 1, Width: 8, Funcs: []string{"f"}}}),
 		submit("first"),
 		{Listed: &sched.Listed{Job: "first", EOF: true}},
+		input("c", sched.Input{Ack: &sched.Ack{Job: "first"}}), // an odd number of turns
 		input("c", sched.Input{Forget: &sched.Forget{Job: "first"}}),
 	} {
 		live.Step(in)
@@ -251,8 +252,9 @@ func TestSnapshotDecidesAlike(t *testing.T) {
 	live.Step(sched.Input{Restore: snap})
 	for i, in := range []sched.Input{
 		submit("a"), submit("b"),
-		{Listed: &sched.Listed{Job: "b", Count: 40}},
+		{Listed: &sched.Listed{Job: "b", Count: 4}},
 		{Listed: &sched.Listed{Job: "a", Count: 40}},
+		{Listed: &sched.Listed{Job: "b", Count: 40}},
 		input("w", sched.Input{Done: &sched.Done{Job: "b", Lease: 1, Final: true}}),
 		{Listed: &sched.Listed{Job: "a", Count: 10, EOF: true}},
 	} {

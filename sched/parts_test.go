@@ -255,7 +255,7 @@ func TestSnapshotDecidesAlike(t *testing.T) {
 		{Listed: &sched.Listed{Job: "b", Count: 4}},
 		{Listed: &sched.Listed{Job: "a", Count: 40}},
 		{Listed: &sched.Listed{Job: "b", Count: 40}},
-		input("w", sched.Input{Done: &sched.Done{Job: "b", Lease: 1, Final: true}}),
+		input("w2", sched.Input{Join: &sched.Join{Slots: 1, Width: 8, Funcs: []string{"f"}}}), // room for both jobs at once
 		{Listed: &sched.Listed{Job: "a", Count: 10, EOF: true}},
 	} {
 		var a, b []string

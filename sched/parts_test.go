@@ -258,15 +258,22 @@ func TestSnapshotDecidesAlike(t *testing.T) {
 		input("w2", sched.Input{Join: &sched.Join{Slots: 1, Width: 8, Funcs: []string{"f"}}}), // room for both jobs at once
 		{Listed: &sched.Listed{Job: "a", Count: 10, EOF: true}},
 	} {
-		var a, b []string
-		for _, e := range live.Step(in) {
-			a = append(a, show(e))
-		}
-		for _, e := range restored.Step(in) {
-			b = append(b, show(e))
-		}
+		a, b := decisions(live.Step(in)), decisions(restored.Step(in))
 		if !slices.Equal(a, b) {
 			t.Errorf("input %d: live decided %q, restored %q", i, a, b)
 		}
 	}
+}
+
+// decisions shows effects together with the job of a lease.
+func decisions(fx []sched.Effect) []string {
+	var out []string
+	for _, e := range fx {
+		line := show(e)
+		if e.Lease != nil {
+			line += " of " + e.Lease.Job
+		}
+		out = append(out, line)
+	}
+	return out
 }

@@ -204,11 +204,12 @@ func (l *Loop) failCoro(err error) {
 	l.Stop()
 }
 
-// start has a free coroutine do j until it waits.
-func (l *Loop) start(pri Priority, j task.Job) {
+// start has a free coroutine do j until it waits. It reports false if it put
+// j in line instead.
+func (l *Loop) start(pri Priority, j task.Job) bool {
 	if l.co.nested >= maxNested {
 		l.queue(pri, j)
-		return
+		return false
 	}
 	c := l.co.pool.get()
 	if c == nil {
@@ -216,6 +217,7 @@ func (l *Loop) start(pri Priority, j task.Job) {
 	}
 	c.pri, c.job = pri, j
 	l.resume(c)
+	return true
 }
 
 // queue has j started when it is its turn.
@@ -245,9 +247,7 @@ func (l *Loop) newCoro() *coro {
 func (l *Loop) resume(c *coro) {
 	outer := l.co.now
 	l.co.now = c
-	if c.yield != nil { // else main stores it, once others may look at it
-		l.co.at.Store(&c.stack)
-	}
+	l.co.at.Store(&c.stack)
 	l.co.nested++
 	c.resume()
 	l.co.nested--
@@ -271,9 +271,8 @@ func (l *Loop) resume(c *coro) {
 
 // main is the body of a coroutine: one job after the other.
 func (c *coro) main(yield func(struct{}) bool) {
-	c.stack.Init(c)
-	c.l.co.at.Store(&c.stack)
 	c.yield = yield
+	c.stack.Init(c)
 	defer func() {
 		if c.ended {
 			return

@@ -19,7 +19,7 @@ func (h *host) Stack() *task.Stack {
 }
 
 // Start implements [task.Host].
-func (h *host) Start(j task.Job) { (*Loop)(h).start(h.co.now.pri, j) }
+func (h *host) Start(j task.Job) bool { return (*Loop)(h).start(h.co.now.pri, j) }
 
 // Queue implements [task.Host].
 func (h *host) Queue(j task.Job) { (*Loop)(h).queue(h.pri(), j) }

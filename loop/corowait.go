@@ -33,14 +33,14 @@ func (l *Loop) Suspend(ctx context.Context, start func(wake func())) error {
 		c.breathe()
 		return nil
 	}
-	stop := task.Watch(ctx, s.cancel)
+	s.watch.Watch(ctx, s)
 	if s.state.CompareAndSwap(waitStarting, waitParked) {
 		c.waits = s
 		c.stack.Leave()
 		c.Park()
 		c.waits = nil
 	}
-	stop()
+	s.watch.Stop()
 	switch s.state.Load() {
 	case waitCancelled:
 		return task.Ended(ctx)
@@ -96,6 +96,7 @@ func (l *Loop) busy() bool {
 type suspension struct {
 	c     *coro
 	state atomic.Int32
+	watch task.Watcher
 }
 
 const (
@@ -106,8 +107,10 @@ const (
 	waitClosed          // by the end of the loop
 )
 
-func (s *suspension) wake()   { s.end(waitWoken) }
-func (s *suspension) cancel() { s.end(waitCancelled) }
+func (s *suspension) wake() { s.end(waitWoken) }
+
+// ContextEnded implements [task.Watching].
+func (s *suspension) ContextEnded() { s.end(waitCancelled) }
 
 // end ends the wait, if nobody has. It is safe from any goroutine.
 func (s *suspension) end(how int32) {
@@ -298,4 +301,14 @@ func (c *coro) bridge(ctx context.Context, fn func() error) error {
 		panic(raise)
 	}
 	return err
+}
+
+// Current returns the path of the task that runs on the loop at the moment,
+// as [task.Path] does; it is empty in a callback. Only for the loop's
+// goroutine and its coroutines.
+func (l *Loop) Current() string {
+	if l.co.now == nil {
+		return ""
+	}
+	return l.co.now.stack.Path()
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/leat-dev/leat/loop"
 	"github.com/leat-dev/leat/task"
 )
 
@@ -54,6 +55,39 @@ func BenchmarkFlat(b *testing.B) {
 	}
 }
 
+// The same on a coroutine, where waiting is yielding to the loop.
+func BenchmarkLoopFlat(b *testing.B) {
+	for _, percent := range []int{100, 70, 0} {
+		for _, later := range []bool{false, true} {
+			fns := make([]func(context.Context) error, flat)
+			for i := range fns {
+				fns[i] = func(ctx context.Context) error {
+					if i%100 >= percent {
+						return loop.Yield(ctx)
+					}
+					return nil
+				}
+			}
+			start := map[bool]string{false: "eager", true: "later"}[later]
+			b.Run(start+"/sync="+strconv.Itoa(percent), func(b *testing.B) {
+				b.ReportAllocs()
+				_ = runOnLoop(b, nil, func(ctx context.Context) error {
+					for b.Loop() {
+						_ = task.Run(ctx, &task.Options{Later: later}, func(g *task.Group) error {
+							for _, fn := range fns {
+								g.Go("", fn)
+							}
+							return nil
+						})
+					}
+					return nil
+				})
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/flat, "ns/task")
+			})
+		}
+	}
+}
+
 // One item through Map when the function does nothing.
 func BenchmarkMap(b *testing.B) {
 	b.ReportAllocs()
@@ -92,12 +126,20 @@ func BenchmarkTree(b *testing.B) {
 		wg.Wait()
 		return nil
 	}
-	for name, f := range map[string]func(context.Context, int) error{"task": grow, "waitgroup": plain} {
+	onLoop := func(ctx context.Context, depth int) error { return grow(ctx, depth) }
+	for name, f := range map[string]func(context.Context, int) error{"task": grow, "loop": onLoop, "waitgroup": plain} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			for b.Loop() {
-				_ = f(b.Context(), depth)
+			run := models[0].run
+			if name == "loop" {
+				run = models[1].run
 			}
+			_ = run(b, func(ctx context.Context) error {
+				for b.Loop() {
+					_ = f(ctx, depth)
+				}
+				return nil
+			})
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/tasks, "ns/task")
 		})
 	}

@@ -9,20 +9,20 @@ import (
 type recordKey struct{}
 
 // Deadline implements [context.Context].
-func (r *record) Deadline() (time.Time, bool) { return r.g.ctx.Deadline() }
+func (r *record) Deadline() (time.Time, bool) { return r.g.scope.Deadline() }
 
 // Done implements [context.Context].
-func (r *record) Done() <-chan struct{} { return r.g.ctx.Done() }
+func (r *record) Done() <-chan struct{} { return r.g.scope.Done() }
 
 // Err implements [context.Context].
-func (r *record) Err() error { return r.g.ctx.Err() }
+func (r *record) Err() error { return r.g.scope.Err() }
 
 // Value implements [context.Context].
 func (r *record) Value(key any) any {
 	if _, ok := key.(recordKey); ok {
 		return r
 	}
-	return r.g.ctx.Value(key)
+	return r.g.scope.Value(key)
 }
 
 // String names the context where one is printed.
@@ -43,7 +43,7 @@ func (r *record) path() string {
 		if r != &r.g.self {
 			r = &r.g.self
 		} else {
-			r = r.g.parent
+			r = r.g.above
 		}
 	}
 	var b []byte
@@ -66,10 +66,11 @@ func Path(ctx context.Context) string {
 
 // Detach says that the caller is about to wait, so that others of its group
 // get going first. It never blocks and does nothing outside of tasks or when
-// no other task is pending. Leaving it out costs speed, never correctness.
+// no other task is pending. Leaving it out costs speed, never correctness. On
+// a coroutine it does nothing, where a call that blocks holds up all others.
 func Detach(ctx context.Context) {
 	r, _ := ctx.Value(recordKey{}).(*record)
-	if r == nil {
+	if r == nil || r.g.stack != nil {
 		return
 	}
 	g := r.g

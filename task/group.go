@@ -14,19 +14,22 @@ type Options struct {
 	// no bound but the budgets: helpers are added for as long as tasks wait.
 	// A negative value is the same as 0.
 	Limit int
+	// Later starts every task as [Group.GoLater] does. Default: eagerly.
+	Later bool
 }
 
 // A Group starts tasks. It lives as long as the call of [Run] that made it
 // and is safe for concurrent use by the body and by the tasks of the group;
 // using it after Run has returned panics.
 type Group struct {
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	self   record  // stands for the body
-	parent *record // the task that called Run, or nil
-	limit  int     // 0: none
-	host   Host    // of the task that called Run, or nil
-	bound  int     // pending tasks beyond which Go holds its caller up
+	scope scope
+	self  record  // stands for the body
+	above *record // the task that called Run, or nil
+	limit int     // 0: none
+	bound int     // pending tasks beyond which Go holds its caller up
+	lazy  bool    // Options.Later
+	host  Host    // of the task that called Run, or nil
+	hosted
 
 	bodyG    uintptr // goroutine of the body
 	bodyBusy bool    // the body has returned; only its goroutine looks
@@ -96,19 +99,34 @@ func Run(ctx context.Context, opts *Options, body func(g *Group) error) error {
 func newGroup(ctx context.Context, opts *Options, pc uintptr) *Group {
 	g := &Group{bound: pendingBound}
 	g.self.g, g.self.pc, g.self.seq = g, pc, -1
-	if g.parent, _ = ctx.Value(recordKey{}).(*record); g.parent != nil {
-		g.host = g.parent.g.host
-	}
+	g.scope.parent = ctx
 	if opts != nil {
 		g.self.name = opts.Name
 		g.limit = max(0, opts.Limit)
 		g.bound = max(g.bound, 4*g.limit)
+		g.lazy = opts.Later
+	}
+	if g.above, _ = ctx.Value(recordKey{}).(*record); g.above != nil {
+		g.host = g.above.g.host
+	}
+	g.queue.init(&g.firstBlock, g.firstTasks[:])
+	if g.host != nil {
+		if s := g.host.Stack(); s != nil {
+			g.enter(s)
+			return g
+		}
 	}
 	g.wake.L = &g.mu
-	g.queue.init(&g.firstBlock, g.firstTasks[:])
 	g.bodyG = goroutine()
-	g.ctx, g.cancel = context.WithCancelCause(ctx)
 	return g
+}
+
+// cancel ends the group's context.
+func (g *Group) cancel(cause error) {
+	g.scope.cancel(cause)
+	if g.stack != nil {
+		g.tell()
+	}
 }
 
 // Context returns the group's context. It is cancelled by the first failure,
@@ -131,6 +149,14 @@ func (g *Group) Context() context.Context { return &g.self }
 //go:noinline
 func (g *Group) Go(name string, fn func(ctx context.Context) error) {
 	pc := callerPC()
+	if g.lazy {
+		g.start(name, fn, pc)
+		return
+	}
+	if g.stack != nil {
+		g.goHosted(&g.queue, name, fn, pc)
+		return
+	}
 	g.mu.Lock()
 	g.push(&g.queue, name, fn, pc)
 	spawn := g.wantHelper()
@@ -151,7 +177,14 @@ func (g *Group) Go(name string, fn func(ctx context.Context) error) {
 //
 //go:noinline
 func (g *Group) GoLater(name string, fn func(ctx context.Context) error) {
-	pc := callerPC()
+	g.start(name, fn, callerPC())
+}
+
+func (g *Group) start(name string, fn func(ctx context.Context) error, pc uintptr) {
+	if g.stack != nil {
+		g.goHosted(&g.later, name, fn, pc)
+		return
+	}
 	g.mu.Lock()
 	g.push(&g.later, name, fn, pc)
 	spawn := g.wantHelper()
@@ -161,10 +194,12 @@ func (g *Group) GoLater(name string, fn func(ctx context.Context) error) {
 	}
 }
 
-// push records a task; the lock is held.
+// push records a task; the lock is held, unless the group is on a host.
 func (g *Group) push(q *queue, name string, fn func(context.Context) error, pc uintptr) {
 	if g.closed || fn == nil {
-		g.mu.Unlock()
+		if g.stack == nil {
+			g.mu.Unlock()
+		}
 		if fn == nil {
 			panic("task: Go called with a nil function")
 		}

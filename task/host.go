@@ -15,8 +15,9 @@ type Host interface {
 	// is not one of the host's. It is safe from any goroutine.
 	Stack() *Stack
 	// Start has a free coroutine call the job's Work and returns when that
-	// has returned or the coroutine was parked.
-	Start(Job)
+	// has returned or the coroutine was parked. It reports false if it had to
+	// put the job in line instead.
+	Start(Job) bool
 	// Queue is Start when all that is ready now has had its turn.
 	Queue(Job)
 	// Busy reports whether something else is ready to run.
@@ -49,6 +50,12 @@ type Stack struct {
 	co  Coroutine
 	gid uintptr
 	cur *record // the task that runs here
+
+	base   frame  // of the group that the coroutine works for
+	top    *frame // innermost of the groups on this stack
+	clean  *frame // from here down there is nothing to do for Leave
+	depth  int    // groups on this stack
+	streak int    // tasks in a row that did not wait
 }
 
 // Init is called once, by the coroutine itself, before it works.
@@ -59,10 +66,6 @@ func (s *Stack) Init(co Coroutine) {
 // Here reports whether the caller runs on this stack. It is safe from any
 // goroutine.
 func (s *Stack) Here() bool { return s.gid == goroutine() }
-
-// Leave is called before the coroutine is parked for a reason other than
-// [Coroutine.Park]: what could run on this stack next is started elsewhere.
-func (s *Stack) Leave() {}
 
 // Path returns the path of the task that runs on this stack at the moment,
 // or else of the one that it has suspended.
@@ -75,8 +78,8 @@ type Root struct{ g Group }
 func NewRoot(ctx context.Context, h Host) *Root {
 	r := &Root{}
 	r.g.self.g, r.g.self.seq, r.g.host = &r.g, -1, h
-	r.g.parent, _ = ctx.Value(recordKey{}).(*record)
-	r.g.ctx = ctx
+	r.g.above, _ = ctx.Value(recordKey{}).(*record)
+	r.g.scope.parent = ctx
 	return r
 }
 
@@ -121,17 +124,6 @@ func Ended(ctx context.Context) error { return ended(ctx) }
 
 // Echoes reports whether err says nothing but that ctx has ended.
 func Echoes(ctx context.Context, err error) bool { return echoes(ctx, err) }
-
-// Watch has fn called when ctx ends, unless stop is called before. It is for
-// what waits on a stack of a host; fn may be called on any goroutine.
-func Watch(ctx context.Context, fn func()) (stop func() bool) {
-	if ctx.Done() == nil {
-		return never
-	}
-	return context.AfterFunc(ctx, fn)
-}
-
-func never() bool { return false }
 
 // stackHost returns the host of ctx if the caller runs on one of its stacks.
 func stackHost(ctx context.Context) Host {

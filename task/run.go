@@ -48,7 +48,7 @@ func (g *Group) claim(later bool) *record {
 	if g.queue.len+g.later.len == 0 {
 		return nil
 	}
-	if g.ctx.Err() != nil {
+	if g.scope.Err() != nil {
 		g.skipped = true
 		g.unfinished -= g.queue.clear() + g.later.clear()
 		g.wakeBody()
@@ -188,6 +188,10 @@ func (g *Group) runInline(r *record) {
 // join runs pending tasks and waits for the others. It is called on the
 // body's goroutine, again after a Goexit.
 func (g *Group) join() {
+	if g.stack != nil {
+		g.joinHosted()
+		return
+	}
 	g.bodyBusy = true
 	g.mu.Lock()
 	for {
@@ -201,7 +205,7 @@ func (g *Group) join() {
 		case g.unfinished == 0:
 			g.closed = true
 			g.mu.Unlock()
-			g.cause = ended(g.ctx)
+			g.cause = ended(&g.scope)
 			g.cancel(nil)
 			return
 		case g.wantHelper(): // for what GoLater started
@@ -226,7 +230,7 @@ func (g *Group) abandon() {
 // fail keeps the error of a task or of the body, unless it only says that
 // the group was cancelled.
 func (g *Group) fail(r *record, err error) {
-	if echoes(g.ctx, err) {
+	if echoes(&g.scope, err) {
 		g.mu.Lock()
 		g.skipped = true
 		g.mu.Unlock()

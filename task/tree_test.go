@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	"github.com/leat-dev/leat/loop"
 	"github.com/leat-dev/leat/task"
 )
 
@@ -99,7 +99,7 @@ func (x *execution) inGroup(ctx context.Context, n *node, g *task.Group, start f
 		x.t.Errorf("path %q, want %q", got, n.path)
 	}
 	if n.yields() {
-		runtime.Gosched()
+		_ = loop.Yield(context.WithoutCancel(ctx))
 	}
 	if err := x.act(n); err != nil {
 		return err
@@ -178,10 +178,12 @@ func TestRandomTrees(t *testing.T) {
 			for _, kid := range root.kids {
 				ref.plain(kid)
 			}
-			x := &execution{t: t, fails: fails, visited: map[string]int{}, failed: map[string]bool{}}
-			check(t, ref, x, x.run(t.Context(), root))
-			if t.Failed() {
-				t.Fatalf("tree of -task.seed=%d -task.trees=1", seed+i)
+			for _, m := range models {
+				x := &execution{t: t, fails: fails, visited: map[string]int{}, failed: map[string]bool{}}
+				check(t, ref, x, m.run(t, func(ctx context.Context) error { return x.run(ctx, root) }))
+				if t.Failed() {
+					t.Fatalf("%s: tree of -task.seed=%d -task.trees=1", m.name, seed+i)
+				}
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/leat-dev/leat/fsys/backend/localfs"
 	"github.com/leat-dev/leat/fsys/backend/memfs"
 	"github.com/leat-dev/leat/fsys/backend/s3fs"
+	"github.com/leat-dev/leat/fsys/backend/zipfs"
 	"github.com/leat-dev/leat/fsys/driver"
 	"github.com/leat-dev/leat/fsys/layer/retryfs"
 )
@@ -21,6 +22,8 @@ type Options struct {
 	HTTP *httpfs.Options
 	// S3 is for all buckets.
 	S3 *s3fs.Options
+	// Zip is for all zip archives.
+	Zip *zipfs.Options
 	// Retry is for the stores behind a network.
 	Retry *retryfs.Options
 }
@@ -37,7 +40,8 @@ func Mux(opts *Options) *fsys.Mux {
 		"": local, "file": local,
 		"mem":  memfs.Backend(),
 		"http": web, "https": web,
-		"s3": retrying(s3fs.Backend(o.S3), o.Retry),
+		"zip": zipfs.Backend(o.Zip),
+		"s3":  retrying(s3fs.Backend(o.S3), o.Retry),
 	})
 }
 

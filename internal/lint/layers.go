@@ -34,16 +34,20 @@ var Table = []Row{
 	{Package: "fsys/drivertest", Own: []string{"fsys/driver", "task", "fault"}},
 	{Package: "fsys/layer/caps", Own: []string{"fsys/driver"}},
 	{Package: "fsys/layer/*", Own: []string{"fsys/layer/caps", "fsys/driver", "task", "fault"}},
+	{Package: "internal/archive", Own: []string{"fsys", "fsys/driver", "fault"}},
+	{Package: "fsys/backend/zipfs", Own: archiveOwn, Outside: compression},
+	{Package: "fsys/backend/tarfs", Own: archiveOwn, Outside: compression},
 	{Package: "fsys/backend/s3fs", Own: httpOwn, Outside: []string{"github.com/minio/minio-go/v7"}},
 	{Package: "fsys/backend/httpfs", Own: httpOwn, Outside: []string{"golang.org/x/net/html"}},
 	{Package: "fsys/backend/*", Own: backendOwn},
 	{Package: "fsys/backend", Own: []string{"fsys/backend/*", "fsys/layer/*", "fsys", "fsys/driver", "fault"}},
 	{Package: "bulk", Own: []string{"fsys", "fsys/driver", "task", "fault"}},
 
-	{Package: "internal/natsd", Own: []string{"task", "fault"},
+	{Package: "internal/scratch"},
+	{Package: "internal/natsd", Own: []string{"internal/scratch", "task", "fault"},
 		Outside: []string{"github.com/nats-io/nats-server/v2", "github.com/nats-io/nats.go"}},
-	{Package: "cluster/peer", Own: []string{"task", "fault"}},
-	{Package: "cluster/work", Own: []string{"cluster/peer", "sched", "fsys", "fsys/driver", "task", "fault"},
+	{Package: "cluster/peer", Own: []string{"internal/scratch", "task", "fault"}},
+	{Package: "cluster/work", Own: []string{"cluster/peer", "internal/scratch", "sched", "fsys", "fsys/driver", "task", "fault"},
 		Outside: []string{"github.com/fxamacker/cbor/v2"}},
 	{Package: "cluster", Own: []string{"cluster/work", "cluster/peer", "internal/natsd", "sched", "bulk", "fsys", "fsys/driver", "loop", "task", "fault"},
 		Outside: []string{"github.com/nats-io/nats.go", "github.com/fxamacker/cbor/v2"}},
@@ -59,10 +63,14 @@ var Table = []Row{
 }
 
 // backendOwn is what every back end may import, fsys only for the type that
-// plugs it into a mux; httpOwn is for those that speak HTTP.
+// plugs it into a mux; httpOwn is for those that speak HTTP, archiveOwn for
+// those inside one object of another store.
 var (
 	backendOwn = []string{"fsys", "fsys/driver", "task", "fault"}
 	httpOwn    = append([]string{"internal/httpwire"}, backendOwn...)
+	archiveOwn = append([]string{"internal/archive"}, backendOwn...)
+
+	compression = []string{"github.com/klauspost/compress"}
 )
 
 // testOutside is what test files of any package, and test suites, may import.

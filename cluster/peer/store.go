@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/leat-dev/leat/fault"
+	"github.com/leat-dev/leat/internal/scratch"
 )
 
 const (
@@ -49,7 +50,7 @@ type Store struct {
 	closed bool
 
 	dirOnce sync.Once
-	dir     string
+	dir     *scratch.Dir
 	dirErr  error
 }
 
@@ -295,21 +296,21 @@ func (s *Store) Close() error {
 	s.closed = true
 	s.mu.Unlock()
 	s.dirOnce.Do(func() { s.dirErr = errors.New("the store is closed") })
-	if s.dir == "" {
+	if s.dir == nil {
 		return nil
 	}
-	return os.RemoveAll(s.dir)
+	return s.dir.Remove()
 }
 
 // newFile makes a file for a value.
 func (s *Store) newFile() (*os.File, error) {
-	s.dirOnce.Do(func() { s.dir, s.dirErr = os.MkdirTemp(s.parent, "leat-store-") })
+	s.dirOnce.Do(func() { s.dir, s.dirErr = scratch.Make(s.parent, "leat-store-") })
 	if s.dirErr != nil {
 		return nil, s.dirErr
 	}
 	s.mu.Lock()
 	s.puts++
-	name := filepath.Join(s.dir, strconv.FormatUint(s.puts, 36))
+	name := filepath.Join(s.dir.Path(), strconv.FormatUint(s.puts, 36))
 	s.mu.Unlock()
 	return os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 }

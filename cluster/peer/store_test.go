@@ -55,7 +55,7 @@ func files(t *testing.T, opts peer.StoreOptions) (*peer.Store, func() []string) 
 		t.Fatal(err)
 	}
 	return s, func() []string {
-		list, _ := filepath.Glob(opts.Dir + "/*/*")
+		list, _ := filepath.Glob(opts.Dir + "/*/[^.]*")
 		return list
 	}
 }

@@ -136,7 +136,7 @@ func (l *leaseRun) files(ctx context.Context, ins []*Input) (files []string, cle
 			continue
 		}
 		if dir == "" {
-			if dir, err = os.MkdirTemp(l.r.opts.TempDir, "leat-input-"); err != nil {
+			if dir, err = l.r.inputDir(); err != nil {
 				return nil, cleanup, err
 			}
 		}

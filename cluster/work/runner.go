@@ -15,6 +15,7 @@ import (
 	"github.com/leat-dev/leat/cluster/peer"
 	"github.com/leat-dev/leat/fault"
 	"github.com/leat-dev/leat/fsys"
+	"github.com/leat-dev/leat/internal/scratch"
 	"github.com/leat-dev/leat/sched"
 	"github.com/leat-dev/leat/task"
 )
@@ -66,8 +67,9 @@ type Runner struct {
 	keys    atomic.Uint64
 	spawner spawner
 
-	mu    sync.Mutex
-	plans map[string]*plan // by encoded spec
+	mu     sync.Mutex
+	plans  map[string]*plan // by encoded spec
+	inputs *scratch.Dir     // for copies of inputs; made when needed
 }
 
 // NewRunner returns a runner. The caller closes it when nothing runs any
@@ -99,7 +101,31 @@ func NewRunner(opts Options) *Runner {
 
 // Close releases what the runner has. All of Run and RunMerge must have
 // returned.
-func (r *Runner) Close() { r.spawner.close() }
+func (r *Runner) Close() {
+	r.spawner.close()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.inputs == nil {
+		return
+	}
+	if err := r.inputs.Remove(); err != nil {
+		r.opts.Log.Warn("temporary files are left behind", "dir", r.inputs.Path(), "err", err)
+	}
+}
+
+// inputDir returns a new directory for copies of inputs.
+func (r *Runner) inputDir() (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.inputs == nil {
+		dir, err := scratch.Make(r.opts.TempDir, "leat-input-")
+		if err != nil {
+			return "", err
+		}
+		r.inputs = dir
+	}
+	return os.MkdirTemp(r.inputs.Path(), "")
+}
 
 // newKey returns a key that no other value has.
 func (r *Runner) newKey(kind string) string {

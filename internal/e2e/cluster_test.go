@@ -158,3 +158,22 @@ func TestForeignUser(t *testing.T) {
 		t.Errorf("stderr: %s", stderr)
 	}
 }
+
+// TestNothingIsLeft checks that what a killed cluster and worker left in the
+// place for temporary files is gone after the next ones have run.
+func TestNothingIsLeft(t *testing.T) {
+	tmp := t.TempDir()
+	env := []string{"TMPDIR=" + tmp}
+	dir := t.TempDir()
+	writeFiles(t, dir, 3)
+	for range 2 {
+		p := start(t, env, "map", "--func", "bytes", dir+"/*", "--workers", "1")
+		p.until("a result", func() bool { return p.stdout() != "" })
+		p.signal(syscall.SIGKILL)
+		p.wait()
+	}
+	leat(t, 0, env, "map", dir+"/*", "--", "wc", "-c", "{}")
+	if left, _ := filepath.Glob(tmp + "/*"); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+}

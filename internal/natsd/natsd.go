@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/leat-dev/leat/fault"
+	"github.com/leat-dev/leat/internal/scratch"
 )
 
 const (
@@ -49,7 +50,7 @@ type Options struct {
 type Server struct {
 	srv  *server.Server
 	opts Options
-	temp string // folder to remove, or ""
+	temp *scratch.Dir // folder to remove, or ""
 	once sync.Once
 }
 
@@ -84,9 +85,12 @@ func Start(opts Options) (*Server, error) {
 // folder makes the folder of the streams.
 func (s *Server) folder() (string, error) {
 	if s.opts.Dir == "" {
-		dir, err := os.MkdirTemp("", "leat-nats-")
-		s.temp = dir
-		return dir, err
+		temp, err := scratch.Make("", "leat-nats-")
+		if err != nil {
+			return "", fault.New("start nats", "", fault.Unknown, err)
+		}
+		s.temp = temp
+		return filepath.Join(temp.Path(), "streams"), nil
 	}
 	dir, err := filepath.Abs(s.opts.Dir)
 	if err != nil {
@@ -192,8 +196,8 @@ func (s *Server) Close() {
 }
 
 func (s *Server) removeTemp() {
-	if s.temp != "" {
-		os.RemoveAll(s.temp)
+	if s.temp != nil {
+		_ = s.temp.Remove() // the next server sweeps what is left
 	}
 }
 

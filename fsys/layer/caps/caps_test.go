@@ -51,3 +51,32 @@ func TestWithHasExactlyWhatItIsGiven(t *testing.T) {
 		}
 	}
 }
+
+// closing is a store that notes Close.
+type closing struct {
+	base
+	ability
+	closed *bool
+}
+
+func (c closing) Close() error {
+	*c.closed = true
+	return nil
+}
+
+func TestKeepOpen(t *testing.T) {
+	closed := false
+	kept := caps.KeepOpen(closing{closed: &closed})
+	if err := kept.Close(); err != nil || closed {
+		t.Errorf("Close = %v, closed below: %v", err, closed)
+	}
+	_, c := kept.(driver.Copier)
+	_, b := kept.(driver.BatchRemover)
+	_, l := kept.(driver.LocalPather)
+	if !c || !b || !l {
+		t.Errorf("abilities %v %v %v, want all", c, b, l)
+	}
+	if _, c := caps.KeepOpen(base{}).(driver.Copier); c {
+		t.Error("an ability that was not there")
+	}
+}

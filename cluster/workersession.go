@@ -137,10 +137,6 @@ func (ws *workerSession) leave() {
 // keeps their order, and before the reports of the runner.
 func (ws *workerSession) receive(m *message) {
 	ws.loop.Post(loop.Control, func() {
-		if m.JobEnd != nil && ws.merging[m.JobEnd.Job] != nil {
-			ws.merging[m.JobEnd.Job]()
-			delete(ws.merging, m.JobEnd.Job)
-		}
 		ws.step(sched.WorkerInput{
 			Lease: m.Lease, Revoke: m.Revoke, Merge: m.Merge, Free: m.Free, JobEnd: m.JobEnd, Jobs: m.Jobs,
 		})
@@ -160,11 +156,26 @@ func (ws *workerSession) step(in sched.WorkerInput) {
 			if stop := ws.running[leaseID{e.Stop.Job, e.Stop.Lease}]; stop != nil {
 				stop()
 			}
+		case e.StopJob != "":
+			ws.stopJob(e.StopJob)
 		case len(e.Drop) > 0:
 			ws.w.store.Drop(e.Drop...)
 		case e.Send != nil:
 			ws.send(e.Send)
 		}
+	}
+}
+
+// stopJob cancels all that runs of a job.
+func (ws *workerSession) stopJob(job string) {
+	for id, stop := range ws.running {
+		if id.job == job {
+			stop()
+		}
+	}
+	if stop := ws.merging[job]; stop != nil {
+		stop()
+		delete(ws.merging, job)
 	}
 }
 

@@ -177,3 +177,19 @@ func TestNothingIsLeft(t *testing.T) {
 		t.Errorf("left: %q", left)
 	}
 }
+
+// TestClientKilled kills the client of a job: the commands of the job end.
+func TestClientKilled(t *testing.T) {
+	dir := t.TempDir()
+	writeFiles(t, dir, 6)
+	_, url := up(t, "--workers", "2")
+	mark := uniqueSleep()
+	m := start(t, nil, "map", "--cluster", url, dir+"/*", "--", "sleep", mark)
+	eventually(t, "commands run", func() bool { return len(children(t, "sleep "+mark)) >= 2 })
+	m.signal(syscall.SIGKILL)
+	eventually(t, "commands end", func() bool { return len(children(t, "sleep "+mark)) == 0 })
+	out, _ := leat(t, 0, nil, "map", "--cluster", url, "--func", "lines", "--reduce", "sum", dir+"/*")
+	if out != "6\n" {
+		t.Errorf("the next job says %q", out)
+	}
+}

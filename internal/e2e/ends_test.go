@@ -22,6 +22,9 @@ func writeFiles(t *testing.T, dir string, n int) {
 	}
 }
 
+// uniqueSleep returns a number of seconds that nobody else sleeps.
+func uniqueSleep() string { return fmt.Sprintf("3%09d", time.Now().UnixNano()%1e9) }
+
 // TestInterrupt sends the signal of Ctrl-C while commands run: they end, and
 // so does the program.
 func TestInterrupt(t *testing.T) {
@@ -29,7 +32,7 @@ func TestInterrupt(t *testing.T) {
 		t.Run(where, func(t *testing.T) {
 			dir := t.TempDir()
 			writeFiles(t, dir, 8)
-			mark := fmt.Sprintf("3%09d", time.Now().UnixNano()%1e9) // seconds that nobody else sleeps
+			mark := uniqueSleep()
 			args := []string{"map", dir + "/*", "--", "sh", "-c", "sleep " + mark + " & sleep " + mark}
 			if where == "cluster" {
 				_, url := up(t, "--workers", "2")

@@ -312,3 +312,16 @@ func (l *Loop) Current() string {
 	}
 	return l.co.now.stack.Path()
 }
+
+// Coroutines returns the path of the task on each coroutine at work, of
+// tasks that wait for one another on one coroutine the innermost. Only for
+// the loop's goroutine and its coroutines.
+func (l *Loop) Coroutines() []string {
+	var paths []string
+	for _, c := range l.co.pool.all {
+		if c != nil && c.job != nil {
+			paths = append(paths, c.stack.Path())
+		}
+	}
+	return paths
+}

@@ -3,7 +3,6 @@ package task
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"strings"
 )
 
@@ -100,7 +99,7 @@ func newPanicError(r *record, v any) *PanicError {
 	if p, ok := v.(*PanicError); ok {
 		return p
 	}
-	return &PanicError{Value: v, Path: r.path(), Spawned: r.spawned(), Stack: debug.Stack()}
+	return &PanicError{Value: v, Path: r.path(), Spawned: r.spawned(), Stack: taskStack()}
 }
 
 // Error returns the value, the task and the stack.

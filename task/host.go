@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	"runtime/debug"
 )
 
 // This file is where the second execution model meets those who implement
@@ -98,7 +97,7 @@ func (r *Root) Run(s *Stack, name string, pc uintptr, fn func(ctx context.Contex
 			failed(newPanicError(rec, v))
 			return
 		}
-		failed(newTaskError(rec, ErrGoexit, debug.Stack()))
+		failed(newTaskError(rec, ErrGoexit, taskStack()))
 	}()
 	s.cur = rec
 	err := fn(rec)

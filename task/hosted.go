@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	"runtime/debug"
 	"sync/atomic"
 )
 
@@ -223,7 +222,7 @@ func (g *Group) some(s *Stack, at place) (more bool) {
 			g.notePanic(r, v)
 			more = at != inlined
 		} else {
-			g.note(newTaskError(r, ErrGoexit, debug.Stack()))
+			g.note(newTaskError(r, ErrGoexit, taskStack()))
 			if g.queue.len+g.due > 0 {
 				g.callWorker()
 			}

@@ -2,7 +2,6 @@ package task
 
 import (
 	"runtime"
-	"runtime/debug"
 	"sort"
 )
 
@@ -116,7 +115,7 @@ func (g *Group) run(r *record, slot bool) {
 			g.notePanic(r, v)
 			return
 		}
-		g.note(newTaskError(r, ErrGoexit, debug.Stack()))
+		g.note(newTaskError(r, ErrGoexit, taskStack()))
 		g.mu.Lock()
 		g.finish(slot)
 		spawn := g.wantHelper()

@@ -33,7 +33,8 @@ var Table = []Row{
 	{Package: "fsys", Own: []string{"fsys/driver", "task", "fault"}},
 	{Package: "fsys/drivertest", Own: []string{"fsys/driver", "task", "fault"}},
 	{Package: "fsys/layer/caps", Own: []string{"fsys/driver"}},
-	{Package: "fsys/layer/*", Own: []string{"fsys/layer/caps", "fsys/driver", "task", "fault"}},
+	{Package: "fsys/layer/limitfs", Own: layerOwn, Outside: []string{"golang.org/x/time/rate"}},
+	{Package: "fsys/layer/*", Own: layerOwn},
 	{Package: "internal/archive", Own: []string{"fsys", "fsys/driver", "fault"}},
 	{Package: "fsys/backend/zipfs", Own: archiveOwn, Outside: compression},
 	{Package: "fsys/backend/tarfs", Own: archiveOwn, Outside: compression},
@@ -61,6 +62,10 @@ var Table = []Row{
 	{Package: "bench/*", Own: []string{"cluster", "cluster/work", "internal/natsd", "bulk", "fsys", "fsys/backend", "task", "fault"}},
 	{Package: "."},
 }
+
+// layerOwn is what every layer may import: not fsys, which knows no layers,
+// and no back end.
+var layerOwn = []string{"fsys/layer/caps", "fsys/driver", "task", "fault"}
 
 // backendOwn is what every back end may import, fsys only for the type that
 // plugs it into a mux; httpOwn is for those that speak HTTP, archiveOwn for

@@ -104,7 +104,11 @@ func labelled(name string, value []byte) []byte {
 
 // failed tells of an input that failed and keeps it for the end.
 func (r *mapRun) failed(name string, p *sched.Problem) {
-	err := fault.New("map", name, p.Kind, errors.New(problemText(p)))
+	kind := p.Kind
+	if kind == fault.Timeout {
+		kind = fault.UserError // --timeout ended it: waiting will not help
+	}
+	err := fault.New("map", name, kind, errors.New(problemText(p)))
 	r.sum.Failed++
 	if len(r.sum.Errors) < firstErrors {
 		r.sum.Errors = append(r.sum.Errors, err)

@@ -19,15 +19,19 @@ type Stream interface {
 	// if that is nothing. What it has taken is sent also after Close.
 	Write(p []byte) (int, error)
 	// OnReadable has fn run, at priority IO, again and again while Read has
-	// something to say; nil ends that. OnWritable is the same for Write.
+	// something to say; nil ends that.
 	OnReadable(fn func()) error
+	// OnWritable is OnReadable for Write.
 	OnWritable(fn func()) error
 	// CloseWrite tells the peer that nothing more will come.
 	CloseWrite() error
-	// Close sends what was taken and closes; Abort drops it.
+	// Close sends what was taken and closes.
 	Close() error
+	// Abort closes at once; the peer should see an error and not an end.
 	Abort() error
+	// LocalAddr returns this end's address, nil if it has none.
 	LocalAddr() net.Addr
+	// RemoteAddr returns the peer's address, nil if it has none.
 	RemoteAddr() net.Addr
 }
 

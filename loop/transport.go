@@ -26,10 +26,11 @@ type Protocol interface {
 }
 
 // A Flow is a Protocol that wants to know when the peer is slower than it
-// writes. Pause is called when more than the high limit waits to be sent,
-// Resume when no more than the low limit does.
+// writes.
 type Flow interface {
+	// Pause is called when more than the high limit waits to be sent.
 	Pause(t *Transport)
+	// Resume is called when no more than the low limit does any more.
 	Resume(t *Transport)
 }
 

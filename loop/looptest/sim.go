@@ -36,7 +36,8 @@ type Sim struct {
 	// Seed is what all of it comes from.
 	Seed uint64
 
-	tb testing.TB
+	tb    testing.TB
+	clock *clock
 }
 
 // New returns a world. When the test fails, its seed is logged.
@@ -55,9 +56,9 @@ func New(tb testing.TB, opts *Options) *Sim {
 	// One source of chance for each use: what the program draws does not
 	// change what the network does.
 	source := func(use uint64) *rand.Rand { return rand.New(rand.NewPCG(o.Seed, use)) }
-	s := &Sim{Seed: o.Seed, Rand: source(1), tb: tb}
+	s := &Sim{Seed: o.Seed, Rand: source(1), tb: tb, clock: &clock{}}
 	lo := o.Loop
-	lo.Clock, lo.Finite = &clock{}, true
+	lo.Clock, lo.Finite = s.clock, true
 	if !o.FIFO {
 		order := source(2)
 		lo.Pick = func(_ loop.Priority, n int) int { return order.IntN(n) }
@@ -87,6 +88,9 @@ func (s *Sim) RunFor(d time.Duration) {
 	s.Loop.After(d, loop.Control, s.Loop.Stop)
 	s.Run()
 }
+
+// Spend lets d pass as if the caller, a callback, had computed for so long.
+func (s *Sim) Spend(d time.Duration) { s.clock.Skip(s.clock.now + d) }
 
 // A clock is at the time that it was told.
 type clock struct{ now time.Duration }

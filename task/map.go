@@ -52,12 +52,20 @@ var errBreak = errors.New("the consumer stopped")
 //
 // Breaking out cancels the context of the calls in progress and waits for
 // them, and for in to yield or return; so in must end when ctx does, or by
-// itself. The inputs are taken on another goroutine than the consumer's, one
-// at a time. A panic in fn or in is raised in the consumer as a
+// itself. The inputs are taken on another goroutine than the consumer's, or
+// another coroutine if that is on one, one at a time. A panic in fn or in is raised in the consumer as a
 // [*PanicError].
 func Map[In, Out any](ctx context.Context, in iter.Seq2[In, error], opts *MapOptions, fn func(ctx context.Context, item In) (Out, error)) iter.Seq2[Out, error] {
 	limit, window, ordered := opts.limits()
 	return func(yield func(Out, error) bool) {
+		if h := stackHost(ctx); h != nil {
+			m := &hostedMapping[In, Out]{host: h, fn: fn, window: window, total: -1}
+			if ordered {
+				m.held = make([]result[Out], window+1)
+			}
+			m.run(ctx, limit, in, yield)
+			return
+		}
 		m := &mapping[In, Out]{
 			fn:      fn,
 			limit:   limit,

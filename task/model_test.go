@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"github.com/leat-dev/leat/loop"
 	"github.com/leat-dev/leat/task"
@@ -47,4 +48,20 @@ func onBoth(t *testing.T, test func(t *testing.T, m model)) {
 	for _, m := range models {
 		t.Run(m.name, func(t *testing.T) { test(t, m) })
 	}
+}
+
+// onBothInBubbles is onBoth for tests that are about time or goroutines.
+func onBothInBubbles(t *testing.T, test func(t *testing.T, ctx context.Context)) {
+	onBoth(t, func(t *testing.T, m model) {
+		synctest.Test(t, func(t *testing.T) {
+			_ = m.run(t, func(ctx context.Context) error { test(t, ctx); return nil })
+		})
+	})
+}
+
+// onBothHere is onBoth for tests that need nothing but a context.
+func onBothHere(t *testing.T, test func(t *testing.T, ctx context.Context)) {
+	onBoth(t, func(t *testing.T, m model) {
+		_ = m.run(t, func(ctx context.Context) error { test(t, ctx); return nil })
+	})
 }

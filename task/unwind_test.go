@@ -7,7 +7,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/leat-dev/leat/loop"
 	"github.com/leat-dev/leat/task"
 )
 
@@ -24,8 +26,7 @@ func positions() []position {
 		return func(ctx context.Context) error {
 			n.Add(1)
 			defer n.Add(-1)
-			<-ctx.Done()
-			return ctx.Err()
+			return loop.Sleep(ctx, time.Hour)
 		}
 	}
 	group := func(limit int, start func(g *task.Group, fn func(context.Context) error)) func(context.Context, func(context.Context) error, *atomic.Int64) error {
@@ -56,59 +57,73 @@ func positions() []position {
 func explode(context.Context) error { panic(errBoom) }
 
 func TestPanic(t *testing.T) {
-	for _, procs := range []int{1, 2} { // with one, the joiner gets to it first
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-		for _, pos := range positions() {
-			var others atomic.Int64
-			func() {
-				defer func() {
-					p, ok := recover().(*task.PanicError)
-					if !ok || !errors.Is(p, errBoom) || p.Path != "g > x" {
-						t.Fatalf("%s: recovered %v", pos.name, p)
-					}
-					for _, want := range []string{"boom", "explode", "unwind_test.go"} {
-						if !strings.Contains(p.Error(), want) {
-							t.Errorf("%s: message without %s:\n%s", pos.name, want, p)
-						}
-					}
-				}()
-				err := pos.run(t.Context(), explode, &others)
-				t.Errorf("%s: Run returned %v", pos.name, err)
-			}()
-			if n := others.Load(); n != 0 {
-				t.Errorf("%s: %d tasks left", pos.name, n)
+	onBoth(t, func(t *testing.T, m model) {
+		for _, procs := range []int{1, 2} { // with one, the joiner gets to it first
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+			for _, pos := range positions() {
+				_ = m.run(t, func(ctx context.Context) error { panicAt(t, ctx, pos); return nil })
 			}
 		}
-	}
+	})
+}
+
+func panicAt(t *testing.T, ctx context.Context, pos position) {
+	var others atomic.Int64
+	defer func() {
+		p, ok := recover().(*task.PanicError)
+		if !ok || !errors.Is(p, errBoom) || p.Path != "g > x" {
+			t.Errorf("%s: recovered %v", pos.name, p)
+			return
+		}
+		for _, want := range []string{"boom", "explode", "unwind_test.go"} {
+			if !strings.Contains(p.Error(), want) {
+				t.Errorf("%s: message without %s:\n%s", pos.name, want, p)
+			}
+		}
+		if n := others.Load(); n != 0 {
+			t.Errorf("%s: %d tasks left", pos.name, n)
+		}
+	}()
+	err := pos.run(ctx, explode, &others)
+	t.Errorf("%s: Run returned %v", pos.name, err)
 }
 
 // Goexit either ends the task's helper, and then Run returns the error, or
 // the caller of Run, who ran the task; in both cases the others have ended.
 func TestGoexit(t *testing.T) {
-	for _, procs := range []int{1, 2} {
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-		for _, pos := range positions() {
-			var others atomic.Int64
-			returned, err := false, error(nil)
-			done := make(chan struct{})
-			go func() { // ends here
-				defer close(done)
-				err = pos.run(context.Background(), func(context.Context) error {
-					runtime.Goexit()
-					return nil
-				}, &others)
-				returned = true
-			}()
-			<-done
-			if n := others.Load(); n != 0 {
-				t.Errorf("%s: %d tasks left", pos.name, n)
+	onBoth(t, func(t *testing.T, m model) {
+		for _, procs := range []int{1, 2} {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+			for _, pos := range positions() {
+				goexitAt(t, m, pos)
 			}
-			if returned {
-				e, ok := err.(task.Errors)
-				if !ok || !errors.Is(err, task.ErrGoexit) || !strings.Contains(string(e[0].Stack), "Goexit") {
-					t.Errorf("%s: error %v", pos.name, err)
-				}
-			}
+		}
+	})
+}
+
+func goexitAt(t *testing.T, m model, pos position) {
+	var others atomic.Int64
+	returned, err := false, error(nil)
+	done := make(chan struct{})
+	go func() { // ends here
+		defer close(done)
+		_ = m.run(t, func(ctx context.Context) error {
+			err = pos.run(ctx, func(context.Context) error {
+				runtime.Goexit()
+				return nil
+			}, &others)
+			returned = true
+			return nil
+		})
+	}()
+	<-done
+	if n := others.Load(); n != 0 {
+		t.Errorf("%s: %d tasks left", pos.name, n)
+	}
+	if returned {
+		e, ok := err.(task.Errors)
+		if !ok || !errors.Is(err, task.ErrGoexit) || !strings.Contains(string(e[0].Stack), "Goexit") {
+			t.Errorf("%s: error %v", pos.name, err)
 		}
 	}
 }

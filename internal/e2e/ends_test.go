@@ -71,7 +71,7 @@ func TestExitCodes(t *testing.T) {
 	s3 := testenv.S3(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, 3)
-	closed := closedPort(t)
+	closed, silent := closedPort(t), silentHost(t)
 	for _, tc := range []struct {
 		name string
 		code int
@@ -90,10 +90,13 @@ func TestExitCodes(t *testing.T) {
 		{"too many errors", 1, nil, []string{"map", "--max-errors", "1", dir + "/*", "--", "false"}},
 		{"unreachable s3", 6, []string{"AWS_ENDPOINT_URL=http://" + closed, "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b"},
 			[]string{"map", "--func", "bytes", "s3://bucket/**"}},
+		{"silent s3", 6, []string{"AWS_ENDPOINT_URL=http://" + silent, "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b"},
+			[]string{"map", "--func", "bytes", "s3://bucket/**"}},
 		{"unreachable cluster", 6, nil, []string{"map", "--cluster", "nats://" + closed, "--func", "bytes", dir + "/*"}},
 		{"nothing matches", 4, nil, []string{"map", "--func", "bytes", dir + "/*.none"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			begin := time.Now()
 			_, stderr := leat(t, tc.code, tc.env, tc.args...)
 			if tc.code != 0 && !strings.HasPrefix(stderr, "leat: ") {
@@ -113,4 +116,36 @@ func closedPort(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
+}
+
+// silentHost returns an address that takes connections no more, and does not
+// say so: the queue of those that wait to be accepted is full.
+func silentHost(t *testing.T) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	sa, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := fmt.Sprint("127.0.0.1:", sa.(*syscall.SockaddrInet4).Port)
+	d := net.Dialer{Timeout: 200 * time.Millisecond}
+	for range 8 { // until one gets no answer
+		c, err := d.Dial("tcp", addr)
+		if err != nil {
+			return addr
+		}
+		t.Cleanup(func() { c.Close() })
+	}
+	t.Skip("this system has no way to leave connections without an answer")
+	return ""
 }

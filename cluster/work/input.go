@@ -10,6 +10,7 @@ import (
 
 	"github.com/leat-dev/leat/fault"
 	"github.com/leat-dev/leat/fsys"
+	"github.com/leat-dev/leat/task"
 )
 
 // A Resolver maps URLs to file systems, as [*fsys.Mux] does.
@@ -122,8 +123,13 @@ func (in *Input) localPath(ctx context.Context) (string, bool) {
 }
 
 // fetchAhead opens the object and reads it into memory, if it has no more
-// than limit bytes; else what was read is kept and the rest stays open.
+// than limit bytes; else what was read is kept and the rest stays open. It
+// is one of the requests that the process may have in flight.
 func (in *Input) fetchAhead(ctx context.Context, limit int64) error {
+	if err := task.Requests().Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer task.Requests().Release(1)
 	r, err := in.Open(ctx)
 	if err != nil {
 		return err

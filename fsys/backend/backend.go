@@ -8,6 +8,7 @@ import (
 	"github.com/leat-dev/leat/fsys/backend/localfs"
 	"github.com/leat-dev/leat/fsys/backend/memfs"
 	"github.com/leat-dev/leat/fsys/backend/s3fs"
+	"github.com/leat-dev/leat/fsys/backend/tarfs"
 	"github.com/leat-dev/leat/fsys/backend/zipfs"
 	"github.com/leat-dev/leat/fsys/driver"
 	"github.com/leat-dev/leat/fsys/layer/retryfs"
@@ -24,6 +25,8 @@ type Options struct {
 	S3 *s3fs.Options
 	// Zip is for all zip archives.
 	Zip *zipfs.Options
+	// Tar is for all tar archives.
+	Tar *tarfs.Options
 	// Retry is for the stores behind a network.
 	Retry *retryfs.Options
 }
@@ -40,8 +43,8 @@ func Mux(opts *Options) *fsys.Mux {
 		"": local, "file": local,
 		"mem":  memfs.Backend(),
 		"http": web, "https": web,
-		"zip": zipfs.Backend(o.Zip),
-		"s3":  retrying(s3fs.Backend(o.S3), o.Retry),
+		"zip": zipfs.Backend(o.Zip), "tar": tarfs.Backend(o.Tar),
+		"s3": retrying(s3fs.Backend(o.S3), o.Retry),
 	})
 }
 

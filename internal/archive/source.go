@@ -62,6 +62,21 @@ func (s *Source) Size() int64 { return s.entry.Size }
 // Entry describes the object.
 func (s *Source) Entry() fsys.Entry { return s.entry }
 
+// Same asks the store whether the object is still the one that was opened. One
+// that has gone is not.
+func (s *Source) Same(ctx context.Context) (bool, error) {
+	e, err := s.fs.Stat(ctx, s.path)
+	switch {
+	case fault.KindOf(err) == fault.NotExist:
+		return false, nil
+	case err != nil:
+		return false, err
+	case e.Version != "" && s.entry.Version != "":
+		return e.Version == s.entry.Version, nil
+	}
+	return e.Size == s.entry.Size && e.ModTime.Equal(s.entry.ModTime), nil
+}
+
 // Version returns a version for a part of the object that content, a
 // checksum say, tells apart from others.
 func (s *Source) Version(content string) string {

@@ -29,7 +29,7 @@ const (
 
 // Open implements [driver.FS].
 func (f *FS) Open(ctx context.Context, path string, opts driver.OpenOptions) (driver.Reader, error) {
-	t, err := f.table(ctx, "open", path)
+	t, err := f.held.Get(ctx, "open", path)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (f *FS) Open(ctx context.Context, path string, opts driver.OpenOptions) (dr
 	}
 	r, err := t.open(ctx, it, off, n)
 	if err != nil {
-		f.noticed(t, err)
+		f.held.Noticed(t.src, err)
 		return nil, archive.Dress("open", path, err)
 	}
 	return r, nil

@@ -58,13 +58,8 @@ func (o *Options) withDefaults() *Options {
 
 // An FS is a zip archive. It implements [driver.FS], for reading.
 type FS struct {
-	inner *fsys.FS
-	path  string
-	opts  *Options
-
-	mu     sync.Mutex
-	now    *table // nil after a change was noticed
-	closed bool
+	opts *Options
+	held *archive.Held[*table]
 }
 
 var _ driver.FS = (*FS)(nil)
@@ -79,12 +74,22 @@ type table struct {
 // Open reads the table of contents of the archive at path of inner, which
 // stays the caller's. opts may be nil.
 func Open(ctx context.Context, inner *fsys.FS, path string, opts *Options) (*FS, error) {
-	f := &FS{inner: inner, path: path, opts: opts.withDefaults()}
-	var err error
-	if f.now, err = f.load(ctx); err != nil {
+	o := opts.withDefaults()
+	held, err := archive.Hold(ctx, func(ctx context.Context) (*table, *archive.Source, error) {
+		src, tail, err := archive.OpenTail(ctx, inner, path, tailBytes)
+		if err != nil {
+			return nil, nil, err
+		}
+		index, err := readTable(ctx, src, tail, o)
+		if err != nil {
+			return nil, nil, archive.Dress("open", src.URL(), err)
+		}
+		return &table{src: src, index: index}, src, nil
+	}, nil)
+	if err != nil {
 		return nil, err
 	}
-	return f, nil
+	return &FS{opts: o, held: held}, nil
 }
 
 // Backend returns how "zip://member::URL" plugs into a mux. It has no
@@ -104,65 +109,10 @@ func Backend(opts *Options) fsys.Backend {
 	}
 }
 
-func (f *FS) load(ctx context.Context) (*table, error) {
-	src, tail, err := archive.OpenTail(ctx, f.inner, f.path, tailBytes)
-	if err != nil {
-		return nil, err
-	}
-	index, err := readTable(ctx, src, tail, f.opts)
-	if err != nil {
-		return nil, archive.Dress("open", src.URL(), err)
-	}
-	return &table{src: src, index: index}, nil
-}
-
-// table begins every operation.
-func (f *FS) table(ctx context.Context, op, path string) (*table, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fault.New(op, path, fault.KindOf(err), context.Cause(ctx))
-	}
-	f.mu.Lock()
-	t, closed := f.now, f.closed
-	f.mu.Unlock()
-	switch {
-	case closed:
-		return nil, fault.New(op, path, fault.Invalid, errors.New("the file system is closed"))
-	case t != nil:
-		return t, nil
-	}
-	t, err := f.load(ctx) // several may, after a change; the last stays
-	if err != nil {
-		return nil, absent(op, path, err)
-	}
-	f.mu.Lock()
-	f.now = t
-	f.mu.Unlock()
-	return t, nil
-}
-
-// absent keeps an archive that has gone from reading as an absent member.
-func absent(op, path string, err error) error {
-	if fault.KindOf(err) == fault.NotExist {
-		return fault.New(op, path, fault.Changed, errors.New("the archive has been removed"))
-	}
-	return fault.New(op, path, fault.Unknown, err)
-}
-
-// noticed makes the next operation read the table again after a change.
-func (f *FS) noticed(t *table, err error) {
-	if fault.KindOf(err) != fault.Changed {
-		return
-	}
-	f.mu.Lock()
-	if f.now == t {
-		f.now = nil
-	}
-	f.mu.Unlock()
-}
-
-// Stat implements [driver.FS]. It sends no request.
+// Stat implements [driver.FS]. It asks the store at most every five
+// seconds, whether the archive has changed.
 func (f *FS) Stat(ctx context.Context, path string) (driver.Entry, error) {
-	t, err := f.table(ctx, "stat", path)
+	t, err := f.held.Get(ctx, "stat", path)
 	if err != nil {
 		return driver.Entry{}, err
 	}
@@ -173,10 +123,11 @@ func (f *FS) Stat(ctx context.Context, path string) (driver.Entry, error) {
 	return it.Entry, nil
 }
 
-// List implements [driver.FS]. It sends no request.
+// List implements [driver.FS]. It asks the store at most every five
+// seconds, whether the archive has changed.
 func (f *FS) List(ctx context.Context, dir string, opts driver.ListOptions) iter.Seq2[driver.Entry, error] {
 	return func(yield func(driver.Entry, error) bool) {
-		t, err := f.table(ctx, "list", dir)
+		t, err := f.held.Get(ctx, "list", dir)
 		if err != nil {
 			yield(driver.Entry{}, err)
 			return
@@ -199,9 +150,4 @@ func readOnly(op, path string) error {
 
 // Close implements [driver.FS]. Readers that are open can be read to their
 // end.
-func (f *FS) Close() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.now, f.closed = nil, true
-	return nil
-}
+func (f *FS) Close() error { return f.held.Close() }

@@ -70,7 +70,7 @@ type Entry struct {
 	Path string
 	// Kind is never zero.
 	Kind Kind
-	// Size is in bytes; -1 when the store does not say.
+	// Size is in bytes; -1 for a directory, and when the store does not say.
 	Size int64
 	// ModTime is zero when the store does not say.
 	ModTime time.Time
@@ -89,8 +89,9 @@ type ListOptions struct {
 	// (or Prefix alone at the root), so that stores can skip the rest. Like
 	// dir it is compared byte by byte and may contain "/" when Recursive.
 	Prefix string
-	// After restricts the listing to paths greater than After; it resumes a
-	// broken listing.
+	// After restricts the listing to what comes behind After in the order of
+	// the listing; it resumes a broken one. To go on behind a directory, it
+	// is the path of the directory followed by "/".
 	After string
 }
 

@@ -101,12 +101,16 @@ func (l *Loop) takeIn() (stop bool) {
 	return l.state == stopping
 }
 
-// How many callbacks run before the loop looks at timers and descriptors
-// again; if descriptors are watched, also how long, as one callback may do
-// many system calls; and how often ShouldYield does.
+// When the loop looks at timers and descriptors again.
 const (
-	lookAfter  = 64
-	lookEvery  = 100 * time.Microsecond
+	lookAfter = 64                     // callbacks, at the latest
+	lookEvery = 100 * time.Microsecond // if descriptors are watched: one callback may do many system calls
+	// If callbacks of the last look still wait: another look finds their
+	// descriptors once more, for nothing. It is not to cost more than one
+	// part in lookShare of the time.
+	lookAgain = time.Millisecond
+	lookShare = 64
+	// If the one that runs asks ShouldYield.
 	yieldEvery = 50 * time.Microsecond
 )
 
@@ -114,8 +118,8 @@ const (
 // before idle work, and reports whether it did, so that the turn may be
 // another one's.
 func (l *Loop) news(turn Priority) bool {
-	often := turn != Idle && l.since < lookAfter
-	if l.since == 0 || turn == priorities || often && l.io.active == 0 {
+	busy := turn != Idle
+	if l.since == 0 || turn == priorities || busy && l.io.active == 0 && l.since < lookAfter {
 		return false
 	}
 	now := l.now()
@@ -123,8 +127,10 @@ func (l *Loop) news(turn Priority) bool {
 		l.fresh.Store(true)
 		return true
 	}
-	if often && now-l.io.looked < lookEvery {
-		return false
+	if ago := now - l.io.looked; busy && l.io.active > 0 {
+		if l.io.queued > 0 && ago < max(lookAgain, lookShare*l.io.cost) || l.io.queued == 0 && l.since < lookAfter && ago < lookEvery {
+			return false
+		}
 	}
 	l.since = 0
 	if l.io.active == 0 {
@@ -183,6 +189,9 @@ func (l *Loop) enqueue(pri Priority, fn func()) {
 
 // park sleeps until there is news, or reports that there never will be.
 func (l *Loop) park() (over bool, err error) {
+	if l.io.active > 0 && l.io.brisk && l.spin() {
+		return false, nil
+	}
 	l.mu.Lock()
 	if l.fresh.Load() {
 		l.mu.Unlock()

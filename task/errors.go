@@ -26,7 +26,7 @@ type TaskError struct {
 	// Stack is where the task ended, if it did not return.
 	Stack []byte
 
-	seq int
+	seq uint32
 }
 
 func newTaskError(r *record, err error, stack []byte) *TaskError {

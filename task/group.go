@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"math"
 	"sync"
 )
 
@@ -25,27 +26,27 @@ type Group struct {
 	scope scope
 	self  record  // stands for the body
 	above *record // the task that called Run, or nil
-	limit int     // 0: none
-	bound int     // pending tasks beyond which Go holds its caller up
-	lazy  bool    // Options.Later
 	host  Host    // of the task that called Run, or nil
+	limit int32   // 0: none
+	bound int32   // pending tasks beyond which Go holds its caller up
 	hosted
 
-	bodyG    uintptr // goroutine of the body
-	bodyBusy bool    // the body has returned; only its goroutine looks
+	bodyG uintptr    // goroutine of the body
+	wake  *sync.Cond // the body's goroutine waits here, nobody else
 
 	mu         sync.Mutex
-	wake       sync.Cond // the body's goroutine waits here, nobody else
-	queue      queue     // started by Go
-	later      queue     // started by GoLater: for helpers only
-	seq        int       // tasks started so far
-	unfinished int       // started and not ended
-	running    int       // tasks that hold one of the limit's slots
-	inlined    int       // tasks that run inside Go
-	starting   bool      // a helper is on its way
-	bodyWaits  bool      // the body waits in Go for pending tasks to go down
-	skipped    bool      // a task was dropped, or only echoed the cancellation
-	closed     bool      // every task has ended
+	seq        uint32 // tasks started so far
+	queue      queue  // started by Go
+	later      queue  // started by GoLater: for helpers only
+	unfinished int    // started and not ended
+	running    int32  // tasks that hold one of the limit's slots
+	inlined    int32  // tasks that run inside Go
+	lazy       bool   // Options.Later; does not change
+	bodyBusy   bool   // the body has returned; only its goroutine looks
+	starting   bool   // a helper is on its way
+	bodyWaits  bool   // the body waits in Go for pending tasks to go down
+	skipped    bool   // a task was dropped, or only echoed the cancellation
+	closed     bool   // every task has ended
 	errs       Errors
 	cause      error // what had cancelled the group when all tasks had ended
 	panicked   *PanicError
@@ -98,11 +99,11 @@ func Run(ctx context.Context, opts *Options, body func(g *Group) error) error {
 
 func newGroup(ctx context.Context, opts *Options, pc uintptr) *Group {
 	g := &Group{bound: pendingBound}
-	g.self.g, g.self.pc, g.self.seq = g, pc, -1
-	g.scope.parent = ctx
+	g.self.g, g.self.at = g, siteOf(pc)
+	g.scope.init(ctx)
 	if opts != nil {
 		g.self.name = opts.Name
-		g.limit = max(0, opts.Limit)
+		g.limit = int32(min(max(0, opts.Limit), math.MaxInt32/4))
 		g.bound = max(g.bound, 4*g.limit)
 		g.lazy = opts.Later
 	}
@@ -116,7 +117,7 @@ func newGroup(ctx context.Context, opts *Options, pc uintptr) *Group {
 			return g
 		}
 	}
-	g.wake.L = &g.mu
+	g.wake = sync.NewCond(&g.mu)
 	g.bodyG = goroutine()
 	return g
 }
@@ -149,18 +150,20 @@ func (g *Group) Context() context.Context { return &g.self }
 //go:noinline
 func (g *Group) Go(name string, fn func(ctx context.Context) error) {
 	pc := callerPC()
-	if g.lazy {
+	switch {
+	case g.lazy:
 		g.start(name, fn, pc)
 		return
-	}
-	if g.stack != nil {
-		g.goHosted(&g.queue, name, fn, pc)
+	case g.stack != nil:
+		if !g.goHere(name, fn, pc) {
+			g.goHosted(&g.queue, name, fn, pc)
+		}
 		return
 	}
 	g.mu.Lock()
 	g.push(&g.queue, name, fn, pc)
 	spawn := g.wantHelper()
-	over := g.queue.len > g.bound
+	over := g.queue.len > int(g.bound)
 	g.mu.Unlock()
 	if spawn {
 		go g.help()
@@ -206,7 +209,7 @@ func (g *Group) push(q *queue, name string, fn func(context.Context) error, pc u
 		panic("task: Go called after the group's Run returned")
 	}
 	r := q.push()
-	r.g, r.name, r.fn, r.pc, r.seq = g, name, fn, pc, g.seq
 	g.seq++
+	r.g, r.name, r.fn, r.at, r.seq = g, name, fn, siteOf(pc), g.seq
 	g.unfinished++
 }

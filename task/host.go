@@ -33,7 +33,10 @@ type Host interface {
 }
 
 // A Job is what a coroutine does until it is free again.
-type Job interface{ Work(s *Stack) }
+type Job interface {
+	// Work runs on the coroutine with the stack s.
+	Work(s *Stack)
+}
 
 // A Coroutine is one stack of a [Host].
 type Coroutine interface {
@@ -76,9 +79,9 @@ type Root struct{ g Group }
 // NewRoot returns a root whose tasks have contexts that come from ctx.
 func NewRoot(ctx context.Context, h Host) *Root {
 	r := &Root{}
-	r.g.self.g, r.g.self.seq, r.g.host = &r.g, -1, h
+	r.g.self.g, r.g.host = &r.g, h
 	r.g.above, _ = ctx.Value(recordKey{}).(*record)
-	r.g.scope.parent = ctx
+	r.g.scope.init(ctx)
 	return r
 }
 
@@ -86,7 +89,7 @@ func NewRoot(ctx context.Context, h Host) *Root {
 // started it. What went wrong is told to failed before Run returns or, if fn
 // calls [runtime.Goexit], unwinds: a [*TaskError] or a [*PanicError].
 func (r *Root) Run(s *Stack, name string, pc uintptr, fn func(ctx context.Context) error, failed func(error)) {
-	rec := &record{g: &r.g, name: name, pc: pc}
+	rec := &record{g: &r.g, name: name, at: siteOf(pc)}
 	outer, normal := s.cur, false
 	defer func() {
 		s.cur = outer

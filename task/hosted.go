@@ -31,7 +31,7 @@ type hosted struct {
 	remote    atomic.Int64
 
 	watchers watchList
-	up       Watcher // in the list of the group above
+	up       *Watcher // in the list of the group above; nil: not needed yet
 }
 
 // A frame is a group on a stack: its body or its tasks run there.
@@ -86,6 +86,23 @@ func (g *Group) promote() {
 	g.driving = false
 }
 
+// goHere is Go in the usual case: called by the body, with room for the task.
+// It reports false otherwise.
+func (g *Group) goHere(name string, fn func(context.Context) error, pc uintptr) bool {
+	s, b := g.stack, g.queue.tail
+	if s.top != &g.frame || s.clean == s.top || !s.Here() || g.closed || fn == nil || b == nil ||
+		b.used == len(b.recs) || g.queue.len >= int(g.bound) {
+		return false
+	}
+	r := &b.recs[b.used]
+	b.used++
+	g.queue.len++
+	g.unfinished++
+	g.seq++
+	r.g, r.name, r.fn, r.at, r.seq = g, name, fn, siteOf(pc), g.seq
+	return true
+}
+
 // goHosted is Go and GoLater.
 func (g *Group) goHosted(q *queue, name string, fn func(context.Context) error, pc uintptr) {
 	s := g.stack
@@ -105,7 +122,7 @@ func (g *Group) goHosted(q *queue, name string, fn func(context.Context) error, 
 	} else if s.clean == s.top {
 		s.clean = s.top.below
 	}
-	if g.queue.len > g.bound {
+	if g.queue.len > int(g.bound) {
 		g.relieveHosted(s)
 	}
 }
@@ -137,11 +154,11 @@ func (g *Group) callWorker() {
 // runs one of them in its own place.
 func (g *Group) relieveHosted(s *Stack) {
 	g.promote()
-	if g.queue.len <= g.bound {
+	if g.queue.len <= int(g.bound) {
 		return
 	}
 	if s == g.stack && !g.joining && s.top == &g.frame {
-		for g.queue.len > g.bound/2 {
+		for g.queue.len > int(g.bound)/2 {
 			g.bodyWaits = true
 			s.Leave()
 			s.co.Park()
@@ -169,7 +186,7 @@ func (g *Group) take(at place) *record {
 	if g.queue.len == 0 && (at != atWorker || g.due == 0) || at != inlined && g.full() {
 		return nil
 	}
-	if g.scope.Err() != nil {
+	if g.scope.ended() {
 		g.drop()
 		return nil
 	}
@@ -181,7 +198,7 @@ func (g *Group) take(at place) *record {
 	if at != inlined {
 		g.running++
 	}
-	if g.bodyWaits && g.queue.len <= g.bound/2 {
+	if g.bodyWaits && g.queue.len <= int(g.bound)/2 {
 		g.bodyWaits = false
 		g.stack.co.Wake()
 	}
@@ -312,7 +329,9 @@ func (g *Group) close() {
 	if g.skipped {
 		g.cause = ended(&g.scope)
 	}
-	g.up.Stop()
+	if g.up != nil {
+		g.up.Stop()
+	}
 	g.scope.cancel(nil)
 	g.leave()
 }

@@ -8,8 +8,8 @@ type record struct {
 	g    *Group
 	name string
 	fn   func(ctx context.Context) error // nil once begun
-	pc   uintptr                         // return address of the call of Go
-	seq  int                             // position in start order; -1 is the body
+	at   site                            // of the call of Go
+	seq  uint32                          // position in start order from 1; 0 is the body
 }
 
 // A queue is a first-in first-out list of records, in blocks so that a task
@@ -26,11 +26,17 @@ type block struct {
 	done int // recs[:done] are popped
 }
 
+// fullBlock is a block with its records.
+type fullBlock struct {
+	block
+	all [blockSize]record
+}
+
 // A group has room for a few tasks in itself; the blocks of larger ones are
 // of 3 KiB.
 const (
-	fewTasks  = 8
-	blockSize = 64
+	fewTasks  = 6
+	blockSize = 78
 )
 
 // init gives the queue its first block, which the group holds.
@@ -52,7 +58,9 @@ func (q *queue) push() *record {
 }
 
 func (q *queue) grow() *block {
-	b := &block{recs: make([]record, blockSize)}
+	f := &fullBlock{}
+	b := &f.block
+	b.recs = f.all[:]
 	if q.tail == nil {
 		q.head = b
 	} else {

@@ -8,7 +8,7 @@ func TestQueue(t *testing.T) {
 	var g Group
 	g.queue.init(&g.firstBlock, g.firstTasks[:])
 	q := &g.queue
-	in, out := 0, 0
+	in, out := uint32(0), uint32(0)
 	for step := range 2000 {
 		if step%3 < 2 {
 			q.push().seq = in
@@ -20,7 +20,7 @@ func TestQueue(t *testing.T) {
 		}
 		out++
 	}
-	if q.len != in-out {
+	if q.len != int(in-out) {
 		t.Errorf("length %d, want %d", q.len, in-out)
 	}
 	if g.firstBlock.next != nil {

@@ -47,7 +47,7 @@ func (g *Group) claim(later bool) *record {
 	if g.queue.len+g.later.len == 0 {
 		return nil
 	}
-	if g.scope.Err() != nil {
+	if g.scope.ended() {
 		g.skipped = true
 		g.unfinished -= g.queue.clear() + g.later.clear()
 		g.wakeBody()
@@ -68,7 +68,7 @@ func (g *Group) claim(later bool) *record {
 
 // wakeBody wakes the goroutine of the body if what it waits for has come.
 func (g *Group) wakeBody() {
-	if g.unfinished == 0 || g.bodyWaits && g.queue.len <= g.bound/2 {
+	if g.unfinished == 0 || g.bodyWaits && g.queue.len <= int(g.bound)/2 {
 		g.wake.Signal()
 	}
 }
@@ -159,7 +159,7 @@ func (g *Group) waitForHelpers() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.bodyWaits = true
-	for g.queue.len > g.bound/2 {
+	for g.queue.len > int(g.bound)/2 {
 		if g.full() {
 			g.wake.Wait()
 			continue

@@ -16,6 +16,36 @@ type scope struct {
 	std    atomic.Pointer[stdScope]
 	over   atomic.Pointer[ending] // how it ended before std was made
 	making sync.Mutex
+
+	root  context.Context // the nearest above that is not of this package
+	epoch atomic.Uint64   // of when neither this nor a scope above had ended
+}
+
+// cancels counts the scopes that were cancelled, in the whole process. While
+// it stands still, a scope can only end with its root.
+var cancels atomic.Uint64
+
+// init sets what the scope comes from.
+func (c *scope) init(parent context.Context) {
+	c.parent, c.root = parent, parent
+	if r, ok := parent.(*record); ok {
+		c.root = r.g.scope.root
+		c.epoch.Store(r.g.scope.epoch.Load())
+	}
+}
+
+// ended is Err() != nil. It costs a few nanoseconds however deep the scopes
+// nest.
+func (c *scope) ended() bool {
+	now := cancels.Load()
+	if c.epoch.Load() == now {
+		return c.root.Err() != nil
+	}
+	if c.Err() != nil {
+		return true
+	}
+	c.epoch.Store(now)
+	return false
 }
 
 type stdScope struct {
@@ -83,6 +113,9 @@ func (c *scope) make() *stdScope {
 // cancel ends the context, if it has not ended; a nil cause is that of a
 // group whose tasks have ended.
 func (c *scope) cancel(cause error) {
+	if cause != nil {
+		defer cancels.Add(1)
+	}
 	if s := c.std.Load(); s != nil {
 		s.cancel(cause)
 		return

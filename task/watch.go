@@ -39,7 +39,8 @@ func (w *Watcher) Watch(ctx context.Context, who Watching) {
 		w.prev.next = w
 	}
 	list.last = w
-	if r.g.up.who == nil {
+	if r.g.up == nil {
+		r.g.up = &Watcher{}
 		r.g.up.Watch(r.g.scope.parent, r.g)
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 
 	"github.com/leat-dev/leat/fsys"
+	"github.com/leat-dev/leat/fsys/backend/datafs"
 	"github.com/leat-dev/leat/fsys/backend/httpfs"
 	"github.com/leat-dev/leat/fsys/backend/localfs"
 	"github.com/leat-dev/leat/fsys/backend/memfs"
+	"github.com/leat-dev/leat/fsys/backend/reffs"
 	"github.com/leat-dev/leat/fsys/backend/s3fs"
 	"github.com/leat-dev/leat/fsys/backend/tarfs"
 	"github.com/leat-dev/leat/fsys/backend/zipfs"
@@ -27,6 +29,9 @@ type Options struct {
 	Zip *zipfs.Options
 	// Tar is for all tar archives.
 	Tar *tarfs.Options
+	// References is for all reference files. Its Resolve is that of the mux
+	// unless it is set.
+	References *reffs.Options
 	// Retry is for the stores behind a network.
 	Retry *retryfs.Options
 }
@@ -39,13 +44,23 @@ func Mux(opts *Options) *fsys.Mux {
 		o = *opts
 	}
 	local, web := localfs.Backend(o.Local), retrying(httpfs.Backend(o.HTTP), o.Retry)
-	return fsys.NewMux(map[string]fsys.Backend{
+	var m *fsys.Mux
+	var refs reffs.Options
+	if o.References != nil {
+		refs = *o.References
+	}
+	if refs.Resolve == nil {
+		refs.Resolve = func(ctx context.Context, url string) (*fsys.FS, string, error) { return m.Resolve(ctx, url) }
+	}
+	m = fsys.NewMux(map[string]fsys.Backend{
 		"": local, "file": local,
 		"mem":  memfs.Backend(),
 		"http": web, "https": web,
 		"zip": zipfs.Backend(o.Zip), "tar": tarfs.Backend(o.Tar),
+		"data": datafs.Backend(), "reference": reffs.Backend(&refs),
 		"s3": retrying(s3fs.Backend(o.S3), o.Retry),
 	})
+	return m
 }
 
 // retrying wraps what b opens with retries.

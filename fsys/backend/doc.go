@@ -3,9 +3,10 @@
 // # Model
 //
 // [Mux] returns a [fsys.Mux] that knows them all: local files (no scheme and
-// "file"), "mem", "http", "https" and "s3". Stores behind a network are
-// wrapped with retries. The list is this package and nothing else: no back
-// end registers itself.
+// "file"), "mem", "http", "https", "s3" and "data", and what lies inside one
+// object of any of them: "zip", "tar" and "reference". Stores behind a network
+// are wrapped with retries. The list is this package and nothing else: no
+// back end registers itself.
 //
 // # Rules
 //

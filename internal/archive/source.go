@@ -114,6 +114,31 @@ func (s *Source) Read(ctx context.Context, off, n int64) ([]byte, error) {
 	return data, err
 }
 
+// ReadAll returns the whole object. More than most bytes are refused.
+func (s *Source) ReadAll(ctx context.Context, most int64) ([]byte, error) {
+	tooLarge := func(n int64) error {
+		return fault.New("open", s.URL(), fault.Refused, fmt.Errorf("it has %d bytes or more; the limit is %d", n, most))
+	}
+	if s.entry.Size > most {
+		return nil, tooLarge(s.entry.Size)
+	}
+	r, err := s.Open(ctx, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(io.LimitReader(r, most))
+	if err != nil {
+		return nil, err
+	}
+	if n, err := io.ReadFull(r, make([]byte, 1)); n > 0 {
+		return nil, tooLarge(most + 1)
+	} else if err != io.EOF {
+		return nil, err
+	}
+	return data, nil
+}
+
 type emptyReader struct{}
 
 func (emptyReader) Read([]byte) (int, error) { return 0, io.EOF }

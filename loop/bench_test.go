@@ -2,6 +2,7 @@ package loop_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -67,5 +68,18 @@ func BenchmarkTimerSetStop(b *testing.B) {
 	}
 	for b.Loop() {
 		l.After(time.Minute, loop.Normal, func() {}).Stop()
+	}
+}
+
+// With a million timers pending.
+func BenchmarkTimersMillion(b *testing.B) {
+	l := benchLoop(b)
+	chance := rand.New(rand.NewPCG(1, 2))
+	later := func() time.Duration { return time.Hour + time.Duration(chance.Int64N(int64(time.Hour))) }
+	for range 1_000_000 {
+		l.After(later(), loop.Normal, func() {})
+	}
+	for b.Loop() {
+		l.After(later(), loop.Normal, func() {}).Stop()
 	}
 }

@@ -230,18 +230,26 @@ func TestFastPeerIsFair(t *testing.T) {
 
 func TestPackets(t *testing.T) {
 	dir := t.TempDir()
-	for _, at := range [][3]string{
+	for _, at := range [][4]string{
 		{"udp4", "127.0.0.1:0", "127.0.0.1:0"}, {"udp6", "[::1]:0", "[::1]:0"}, {"udp", "127.0.0.1:0", ":0"},
-		{"unixgram", filepath.Join(dir, "a"), filepath.Join(dir, "b")},
+		{"unixgram", filepath.Join(dir, "a"), filepath.Join(dir, "b")}, {"udp4", "127.0.0.1:0", "127.0.0.1:0", "goroutines"},
 	} {
-		t.Run(at[0], func(t *testing.T) {
+		t.Run(at[0]+at[3], func(t *testing.T) {
 			l := loop.New(&loop.Options{Debug: true})
-			a, err := l.ListenPacket(at[0], at[1])
+			listen := l.ListenPacket
+			if at[3] != "" {
+				listen = func(network, addr string) (*loop.PacketConn, error) {
+					c, err := net.ListenPacket(network, addr)
+					must(t, err)
+					return l.NewPacketConn(struct{ net.PacketConn }{c}) // hides its kind
+				}
+			}
+			a, err := listen(at[0], at[1])
 			if err != nil && at[0] == "udp6" {
 				t.Skip("no IPv6 here: ", err)
 			}
 			must(t, err)
-			b, err := l.ListenPacket(at[0], at[2])
+			b, err := listen(at[0], at[2])
 			must(t, err)
 			l.Go(loop.Normal, "echo", func(ctx context.Context) error {
 				defer a.Close()

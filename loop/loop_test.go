@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
@@ -181,6 +182,44 @@ func TestTimerStopIsFinalOnTheLoop(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 	})
+}
+
+// Many timers run in the order of their deadlines, but for those stopped.
+func TestManyTimers(t *testing.T) {
+	const n = 200_000
+	clock := &jump{}
+	l := loop.New(&loop.Options{Clock: clock, Finite: true})
+	chance := rand.New(rand.NewPCG(1, 2))
+	var all []*loop.Timer
+	ran, last := 0, time.Duration(0)
+	for range n {
+		d := time.Duration(chance.Int64N(n / 4)) // many are due together
+		all = append(all, l.After(d, loop.Normal, func() {
+			if ran++; l.Now() != d || d < last {
+				t.Errorf("a timer for %v ran at %v, after one for %v", d, l.Now(), last)
+				l.Stop()
+			}
+			last = d
+		}))
+	}
+	stopped := 0
+	for _, timer := range all {
+		if chance.IntN(2) == 0 {
+			stopped++
+			if !timer.Stop() {
+				t.Fatal("Stop = false")
+			}
+		}
+	}
+	if s := l.Stats(); s.Timers != n-stopped {
+		t.Errorf("%d timers are set, want %d", s.Timers, n-stopped)
+	}
+	if err := l.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if ran != n-stopped {
+		t.Errorf("%d timers ran, want %d", ran, n-stopped)
+	}
 }
 
 func TestCall(t *testing.T) {

@@ -58,6 +58,9 @@ func kinds(t *testing.T) []kind {
 	return []kind{
 		{"tcp", listen("tcp", "127.0.0.1:0"), plain},
 		{"unix", func(t *testing.T) net.Listener { return listen("unix", filepath.Join(t.TempDir(), "s"))(t) }, plain},
+		{"goroutines", func(t *testing.T) net.Listener {
+			return plainListener{listen("tcp", "127.0.0.1:0")(t)}
+		}, plain},
 		{"tls", func(t *testing.T) net.Listener {
 			return tls.NewListener(listen("tcp", "127.0.0.1:0")(t), &tls.Config{Certificates: []tls.Certificate{cert}})
 		}, func(addr net.Addr) (net.Conn, error) {
@@ -65,6 +68,23 @@ func kinds(t *testing.T) []kind {
 		}},
 	}
 }
+
+// A plainListener hides what kind of listener and connections it has, so that
+// they are served as they are on a system without a poller.
+type plainListener struct{ net.Listener }
+
+func (ln plainListener) Accept() (net.Conn, error) {
+	c, err := ln.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return plainConn{c}, nil
+}
+
+type plainConn struct{ net.Conn }
+
+func (c plainConn) CloseWrite() error       { return c.Conn.(*net.TCPConn).CloseWrite() }
+func (c plainConn) SetLinger(sec int) error { return c.Conn.(*net.TCPConn).SetLinger(sec) }
 
 func certificate(t *testing.T) tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

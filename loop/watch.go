@@ -2,6 +2,7 @@ package loop
 
 import (
 	"fmt"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -16,7 +17,7 @@ type files struct {
 	queued int      // how many have their callback in line
 	looked time.Duration
 	cost   time.Duration // of the last look that found something
-	brisk  bool // the last sleep was short
+	brisk  bool          // the last sleep was short
 	found  func(fd int, is mask)
 }
 
@@ -206,7 +207,8 @@ func (l *Loop) look(now time.Duration) {
 
 // To sleep and to wake up costs some microseconds, of several system calls.
 // When the last sleep was no longer than briskly, the next one begins with
-// looking again and again for spinFor.
+// looking again and again for spinFor. That is for peers on other processors;
+// goroutines that the loop has just made ready go first.
 const (
 	briskly = 40 * time.Microsecond
 	spinFor = 20 * time.Microsecond
@@ -214,6 +216,7 @@ const (
 
 // spin waits without sleeping and reports whether there is something to do.
 func (l *Loop) spin() bool {
+	runtime.Gosched()
 	for end := l.now() + spinFor; ; {
 		now := l.now()
 		if now >= time.Duration(l.first.Load()) {
@@ -230,10 +233,10 @@ func (l *Loop) spin() bool {
 }
 
 func (l *Loop) sleepOnPoller() {
-	began := l.now()
+	began, before := l.now(), l.io.queued
 	err := l.io.poller.sleep(l.io.found)
 	l.io.looked, l.since = l.now(), 0
-	l.io.brisk = l.io.looked-began < briskly
+	l.io.brisk = l.io.queued > before && l.io.looked-began < briskly
 	l.mu.Lock()
 	l.parked = awake
 	l.mu.Unlock()

@@ -303,3 +303,28 @@ func TestWrongGoroutine(t *testing.T) {
 		t.Errorf("the open watch is not reported:\n%s", book.String())
 	}
 }
+
+// BenchmarkRoundTripWatching is BenchmarkRoundTripParked with a descriptor.
+func BenchmarkRoundTripWatching(b *testing.B) {
+	fd, _ := pair(b)
+	l, back := benchLoop(b), make(chan struct{})
+	must(b, l.Call(b.Context(), loop.Normal, func() { must(b, watch(b, l, fd).OnReadable(func() {})) }))
+	reply := func() { back <- struct{}{} }
+	for b.Loop() {
+		l.Post(loop.Normal, reply)
+		<-back
+	}
+}
+
+func BenchmarkShouldYield(b *testing.B) {
+	fd, _ := pair(b)
+	l := benchLoop(b)
+	must(b, l.Call(b.Context(), loop.Normal, func() {
+		must(b, watch(b, l, fd).OnReadable(func() {}))
+		for b.Loop() {
+			if l.ShouldYield() {
+				b.Error("something is ready")
+			}
+		}
+	}))
+}

@@ -247,7 +247,9 @@ func (l *Loop) newCoro() *coro {
 func (l *Loop) resume(c *coro) {
 	outer := l.co.now
 	l.co.now = c
-	l.co.at.Store(&c.stack)
+	if c.yield != nil { // else main stores it: other goroutines may look at it then
+		l.co.at.Store(&c.stack)
+	}
 	l.co.nested++
 	c.resume()
 	l.co.nested--
@@ -271,8 +273,9 @@ func (l *Loop) resume(c *coro) {
 
 // main is the body of a coroutine: one job after the other.
 func (c *coro) main(yield func(struct{}) bool) {
-	c.yield = yield
 	c.stack.Init(c)
+	c.l.co.at.Store(&c.stack) // not before Init: onLoop reads it from any goroutine
+	c.yield = yield
 	defer func() {
 		if c.ended {
 			return

@@ -16,10 +16,10 @@ import (
 // goroutine and the coroutines, of which one runs at a time, unless it says
 // otherwise.
 type coros struct {
-	at     atomic.Pointer[task.Stack] // where the loop runs at the moment; nil: nowhere
-	base   task.Stack                 // of the goroutine in Run
-	now    *coro                      // that runs; nil: the goroutine in Run
-	nested int                        // coroutines that wait for one that they resumed
+	where  whereabouts
+	base   uintptr // the goroutine in Run
+	now    *coro   // that runs; nil: the goroutine in Run
+	nested int     // coroutines that wait for one that they resumed
 	pool   pool
 	jobs   [priorities]jobLine // scheduled starts: each has an entry in the loop's lines
 	next   [priorities]func()  // starts the first of jobs
@@ -60,6 +60,9 @@ type coro struct {
 	yield  func(struct{}) bool
 	turn   func() // resumes it from a line
 	index  int    // in the pool
+
+	goroutine uintptr
+
 	pri    Priority
 	job    task.Job    // nil: free
 	waits  *suspension // what a close may interrupt, or nil
@@ -247,22 +250,15 @@ func (l *Loop) newCoro() *coro {
 func (l *Loop) resume(c *coro) {
 	outer := l.co.now
 	l.co.now = c
-	if c.yield != nil { // else main stores it: other goroutines may look at it then
-		l.co.at.Store(&c.stack)
-	}
 	l.co.nested++
 	c.resume()
 	l.co.nested--
 	l.co.now = outer
-	if outer == nil {
-		l.co.at.Store(&l.co.base)
-	} else {
-		l.co.at.Store(&outer.stack)
-	}
 	switch {
 	case c.job != nil:
 	case c.dead:
 		l.co.pool.remove(c)
+		l.co.where.leave(c.goroutine)
 		l.co.reapers.Go(c.stop) // goes on with the Goexit, which ends the reaper
 	default:
 		if l.co.pool.put(c) {
@@ -273,9 +269,10 @@ func (l *Loop) resume(c *coro) {
 
 // main is the body of a coroutine: one job after the other.
 func (c *coro) main(yield func(struct{}) bool) {
-	c.stack.Init(c)
-	c.l.co.at.Store(&c.stack) // not before Init: onLoop reads it from any goroutine
 	c.yield = yield
+	c.stack.Init(c)
+	c.goroutine = task.Goroutine()
+	c.l.co.where.enter(c)
 	defer func() {
 		if c.ended {
 			return
@@ -316,15 +313,13 @@ func (c *coro) Wake() {
 
 // here returns the coroutine that the caller runs on, or nil.
 func (l *Loop) here() *coro {
-	if l.onLoop() {
-		return l.co.now
-	}
-	return nil
+	c, _ := l.co.where.here()
+	return c
 }
 
-// onCoro reports whether the caller is the loop's goroutine or one of its
+// onLoop reports whether the caller is the loop's goroutine or one of its
 // coroutines. It is safe from any goroutine.
 func (co *coros) onLoop() bool {
-	at := co.at.Load()
-	return at != nil && at.Here()
+	_, ok := co.where.here()
+	return ok
 }

@@ -86,8 +86,8 @@ func (co *coros) setUp(l *Loop, opts *Options) {
 
 // beginCoros is called when Run begins.
 func (l *Loop) beginCoros(ctx context.Context) {
-	l.co.base.Init(nil)
-	l.co.at.Store(&l.co.base)
+	l.co.base = task.Goroutine()
+	l.co.where.enter(nil)
 	l.co.ctx, l.co.cancel = context.WithCancelCause(ctx)
 	l.co.root = task.NewRoot(l.co.ctx, (*host)(l))
 }
@@ -95,7 +95,7 @@ func (l *Loop) beginCoros(ctx context.Context) {
 // endCoros is deferred by Run: it runs all coroutines to their end, and
 // raises or returns what failed in them if Run itself did not.
 func (l *Loop) endCoros(err *error) {
-	defer l.co.at.Store(nil)
+	defer l.co.where.leave(l.co.base)
 	l.runOut()
 	l.co.cancel(nil)
 	if !l.co.normal || l.co.failure == nil {

@@ -116,6 +116,7 @@ func (l *Loop) trim() {
 // endCoro ends a coroutine that was taken from the pool.
 func (l *Loop) endCoro(c *coro) {
 	l.co.pool.remove(c)
+	l.co.where.leave(c.goroutine)
 	c.stop()
 }
 

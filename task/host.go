@@ -110,6 +110,10 @@ func (r *Root) Run(s *Stack, name string, pc uintptr, fn func(ctx context.Contex
 	}
 }
 
+// Goroutine returns a number that no other live goroutine has. It is greater
+// than 1.
+func Goroutine() uintptr { return goroutine() }
+
 // HostOf returns the host that the task of ctx belongs to, or nil. The
 // caller may run elsewhere: see [Host.Stack].
 func HostOf(ctx context.Context) Host {
@@ -122,7 +126,12 @@ func HostOf(ctx context.Context) Host {
 // Ended returns what to report when something was not done because ctx
 // ended: its error, as a [*CancelError] if there is a reason besides. It
 // returns nil if ctx goes on.
-func Ended(ctx context.Context) error { return ended(ctx) }
+func Ended(ctx context.Context) error {
+	if r, ok := ctx.(*record); ok && !r.g.scope.ended() {
+		return nil
+	}
+	return ended(ctx)
+}
 
 // Echoes reports whether err says nothing but that ctx has ended.
 func Echoes(ctx context.Context, err error) bool { return echoes(ctx, err) }

@@ -89,9 +89,12 @@ func (g *Group) promote() {
 // goHere is Go in the usual case: called by the body, with room for the task.
 // It reports false otherwise.
 func (g *Group) goHere(name string, fn func(context.Context) error, pc uintptr) bool {
-	s, b := g.stack, g.queue.tail
-	if s.top != &g.frame || s.clean == s.top || !s.Here() || g.closed || fn == nil || b == nil ||
-		b.used == len(b.recs) || g.queue.len >= int(g.bound) {
+	s := g.stack
+	if !s.Here() {
+		return false
+	}
+	b := g.queue.tail
+	if s.top != &g.frame || s.clean == s.top || g.closed || fn == nil || b == nil || b.used == len(b.recs) || g.queue.len >= int(g.bound) {
 		return false
 	}
 	r := &b.recs[b.used]

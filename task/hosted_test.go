@@ -159,6 +159,7 @@ func TestContextsBelowACancelledGroup(t *testing.T) {
 	onBoth(t, func(t *testing.T, m model) {
 		for name, with := range derive {
 			var inner error
+			begun := make(chan int, 1)
 			err := m.run(t, func(ctx context.Context) error {
 				return task.Run(ctx, nil, func(g *task.Group) error {
 					g.Go("waits", func(ctx context.Context) error {
@@ -166,6 +167,7 @@ func TestContextsBelowACancelledGroup(t *testing.T) {
 						defer cancel()
 						return task.Run(ctx, nil, func(g *task.Group) error {
 							g.Go("", func(ctx context.Context) error {
+								begun <- 1
 								inner = loop.Sleep(ctx, time.Millisecond*map[bool]time.Duration{true: 1, false: 1e6}[name == "shield"])
 								if ctx.Err() == nil != (name == "shield") {
 									t.Errorf("%s: Err is %v", name, ctx.Err())
@@ -175,7 +177,10 @@ func TestContextsBelowACancelledGroup(t *testing.T) {
 							return nil
 						})
 					})
-					g.GoLater("fails", func(context.Context) error { return errBoom })
+					g.GoLater("fails", func(ctx context.Context) error {
+						_, _ = loop.Await(ctx, func(context.Context) (int, error) { return <-begun, nil })
+						return errBoom
+					})
 					return nil
 				})
 			})

@@ -72,7 +72,7 @@ func (s Status) String() string {
 
 // An Event is the end of one item.
 type Event struct {
-	// Op is "copy", "remove" or "cat".
+	// Op is "copy", "move", "remove" or "cat". A sync copies and removes.
 	Op string
 	// Src is what the item was about.
 	Src Ref
@@ -135,6 +135,13 @@ type Options struct {
 	// skipped. The decision is atomic where the store can decide, and for a
 	// copy inside one store it is not: there it is a look before the copy.
 	NoClobber bool
+	// Verify compares each copy with its source by digest: with what the
+	// store tells of the copy where that is one, else by reading it back.
+	// Without it the sizes are compared.
+	Verify bool
+	// Times gives local copies the time of their source. Other stores set
+	// the time themselves.
+	Times bool
 	// KeepErrors is how many errors the summary keeps. Default 20.
 	KeepErrors int
 	// Event is told the end of each item, one call at a time, on the

@@ -99,26 +99,26 @@ func (c *catRun) fetchHead(ctx context.Context, p *piece) {
 }
 
 // fetch reads up to p.held bytes and keeps what the object looked like.
-func (c *catRun) fetch(ctx context.Context, p *piece, version string) error {
+func (r *recorder) fetch(ctx context.Context, p *piece, version string) error {
 	if err := task.Requests().Acquire(ctx, 1); err != nil {
 		return err
 	}
 	defer task.Requests().Release(1)
 	opts := &fsys.OpenOptions{Offset: p.off, Length: p.asked, Version: version}
-	r, err := p.obj.FS.Open(ctx, p.obj.Path, opts)
+	in, err := p.obj.FS.Open(ctx, p.obj.Path, opts)
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	p.entry = r.Entry()
+	defer in.Close()
+	p.entry = in.Entry()
 	want := p.held
 	if p.entry.Size >= 0 {
 		want = min(want, max(p.entry.Size-p.off, 0))
 	}
 	p.buf = make([]byte, want)
-	n, err := io.ReadFull(r, p.buf)
+	n, err := io.ReadFull(in, p.buf)
 	p.buf = p.buf[:n]
-	c.opts.Progress.bytes.Add(int64(n))
+	r.opts.Progress.bytes.Add(int64(n))
 	// A reader that breaks off says so with an error of its own; a plain end
 	// is the end of the object, or the store misjudged its size.
 	ended := err == io.EOF || err == io.ErrUnexpectedEOF
@@ -127,7 +127,7 @@ func (c *catRun) fetch(ctx context.Context, p *piece, version string) error {
 		p.whole = true
 		return nil
 	case ended:
-		return fault.New("cat", p.obj.URL(), fault.Unavailable, fmt.Errorf("%d of %d bytes came: %w", n, want, io.ErrUnexpectedEOF))
+		return fault.New(r.op, p.obj.URL(), fault.Unavailable, fmt.Errorf("%d of %d bytes came: %w", n, want, io.ErrUnexpectedEOF))
 	}
 	p.whole = err == nil && p.off == 0 && p.entry.Size == int64(n)
 	return err
@@ -169,17 +169,9 @@ func (c *catRun) write(ctx context.Context, p *piece) error {
 
 // rest fetches what follows the head p, in ranges of the same version.
 func (c *catRun) rest(ctx context.Context, p *piece) (n int64, err error) {
-	ranges := func(yield func(*piece, error) bool) {
-		for off := int64(len(p.buf)); off < p.entry.Size; off += c.part {
-			size := min(c.part, p.entry.Size-off)
-			r := &piece{obj: p.obj, off: off, held: size, asked: size, ready: make(chan struct{})}
-			if !yield(r, nil) {
-				return
-			}
-		}
-	}
 	fetch := func(ctx context.Context, r *piece) { r.err = c.fetch(ctx, r, p.entry.Version) }
-	err = inOrder(ctx, c.opts.Jobs, task.NewBudget(c.part*max(1, c.opts.Window/2/c.part)), ranges, fetch,
+	err = inOrder(ctx, c.opts.Jobs, task.NewBudget(c.part*max(1, c.opts.Window/2/c.part)),
+		ranges(p.obj, int64(len(p.buf)), p.entry.Size, c.part), fetch,
 		func(_ context.Context, r *piece) error {
 			if r.err != nil {
 				return r.err
@@ -189,6 +181,18 @@ func (c *catRun) rest(ctx context.Context, p *piece) (n int64, err error) {
 			return err
 		})
 	return n, err
+}
+
+// ranges cuts an object from the byte off up to end into pieces.
+func ranges(o Object, off, end, part int64) iter.Seq2[*piece, error] {
+	return func(yield func(*piece, error) bool) {
+		for ; off < end; off += part {
+			size := min(part, end-off)
+			if !yield(&piece{obj: o, off: off, held: size, asked: size, ready: make(chan struct{})}, nil) {
+				return
+			}
+		}
+	}
 }
 
 // stream writes all of an object from one request.
@@ -246,13 +250,14 @@ func (c *catRun) put(b []byte) (int64, error) {
 
 // inOrder fetches pieces side by side and emits them in order. Room is
 // reserved in order too, before a fetch begins: so the piece whose turn it
-// is always has its own, and those after it only what is left. What it
-// returns ended it early: an error of pieces or of emit, or the cause of ctx.
+// is always has its own, and those after it only what is left. All of it is
+// given back. What it returns ended it early: an error of pieces or of emit, or the cause of ctx.
 func inOrder(
 	ctx context.Context, jobs int, room *task.Budget, pieces iter.Seq2[*piece, error],
 	fetch func(context.Context, *piece), emit func(context.Context, *piece) error,
 ) error {
 	var planErr, emitErr error
+	var held, freed int64
 	// Fetched pieces wait here for one that is slow, so it holds several
 	// times what is in flight.
 	queue := make(chan *piece, 4*jobs)
@@ -266,6 +271,7 @@ func inOrder(
 				if err := room.Acquire(ctx, p.held); err != nil {
 					return err
 				}
+				held += p.held
 				select {
 				case queue <- p:
 				case <-ctx.Done():
@@ -289,10 +295,12 @@ func inOrder(
 				return emitErr
 			}
 			room.Release(p.held)
+			freed += p.held
 			p.buf = nil
 		}
 		return nil
 	})
+	room.Release(held - freed) // every task has ended
 	switch {
 	case emitErr != nil:
 		return emitErr

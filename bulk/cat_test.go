@@ -261,7 +261,9 @@ func TestCatCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.seed(names("mem://s/t", 50)...)
-		w.faults["s"].Add(&faultfs.Rule{Op: "open", Skip: 10, Delay: time.Hour})
+		for _, path := range names("t", 50)[10:] {
+			w.faults["s"].Add(&faultfs.Rule{Op: "open", Path: path, Delay: time.Hour})
+		}
 		ctx, cancel := context.WithCancelCause(t.Context())
 		because := errors.New("enough")
 		start := time.Now()

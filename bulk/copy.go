@@ -2,11 +2,16 @@ package bulk
 
 import (
 	"context"
+	"crypto/md5"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"iter"
+	"os"
 	"sync"
+	"time"
 
 	"github.com/leat-dev/leat/fault"
 	"github.com/leat-dev/leat/fsys"
@@ -24,7 +29,6 @@ import (
 // cause of ctx. Copies under way when the plan breaks off are finished.
 func Copy(ctx context.Context, plan iter.Seq2[Step, error], opts *Options) (Summary, error) {
 	c := &copyRun{recorder: newRecorder("copy", opts)}
-	c.window = task.NewBudget(max(c.opts.Window, largeBuffer))
 	err := each(ctx, c.recorder, plan, func(st Step) { c.begin(1, st.Src.size()) }, c.one)
 	return c.finish(err)
 }
@@ -62,7 +66,7 @@ func each[T any](ctx context.Context, r *recorder, plan iter.Seq2[T, error], beg
 
 type copyRun struct {
 	*recorder
-	window *task.Budget // bytes of buffers in use
+	pin bool // copy only the version that was listed
 }
 
 // one copies one item and records how it ended.
@@ -80,7 +84,7 @@ func (c *copyRun) one(ctx context.Context, st Step) {
 // copy returns the bytes copied, or why nothing had to be.
 func (c *copyRun) copy(ctx context.Context, st Step) (n int64, skip string, err error) {
 	if st.Src.same(st.Dst) {
-		return 0, "", fault.New("copy", st.Src.URL(), fault.Refused, errors.New("source and destination are the same object"))
+		return 0, "", fault.New(c.op, st.Src.URL(), fault.Refused, errors.New("source and destination are the same object"))
 	}
 	if c.opts.NoClobber {
 		there, err := exists(ctx, st.Dst)
@@ -99,7 +103,21 @@ func (c *copyRun) copy(ctx context.Context, st Step) (n int64, skip string, err 
 	if c.opts.NoClobber && fault.KindOf(err) == fault.Exist {
 		return 0, "exists", nil // another writer was quicker
 	}
+	if err == nil && c.opts.Times {
+		err = keepTime(st)
+	}
 	return n, "", err
+}
+
+// keepTime gives a local copy the time of its source.
+func keepTime(st Step) error {
+	name, local := st.Dst.FS.LocalPath(st.Dst.Path)
+	if t := st.Src.Entry.ModTime; local && !t.IsZero() {
+		if err := os.Chtimes(name, time.Time{}, t); err != nil {
+			return fault.New("set time", st.Dst.URL(), fault.Unknown, err)
+		}
+	}
+	return nil
 }
 
 func exists(ctx context.Context, r Ref) (bool, error) {
@@ -128,6 +146,11 @@ func (c *copyRun) inside(ctx context.Context, st Step) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if c.opts.Verify {
+		if err := c.verify(ctx, st.Src, Object{st.Dst, e}, ""); err != nil {
+			return 0, err
+		}
+	}
 	n := max(e.Size, 0)
 	c.opts.Progress.bytes.Add(n)
 	return n, nil
@@ -152,7 +175,7 @@ func (c *copyRun) serverSide(ctx context.Context, d driver.Copier, st Step) (fsy
 		return e, err
 	}
 	if now.Size != e.Size {
-		return e, fault.New("copy", st.Src.URL(), fault.Corrupt,
+		return e, fault.New(c.op, st.Src.URL(), fault.Corrupt,
 			fmt.Errorf("the copy has %d bytes, the source %d", e.Size, now.Size))
 	}
 	return e, nil
@@ -172,47 +195,87 @@ func dress(op string, r Ref, err error) error {
 
 // stream copies through this process in constant memory.
 func (c *copyRun) stream(ctx context.Context, st Step) (n int64, err error) {
+	if c.inParts(st) {
+		return c.parts(ctx, st)
+	}
 	b := bufferFor(st.Src.size())
 	if err := c.window.Acquire(ctx, b.bytes); err != nil {
 		return 0, err
 	}
-	defer c.window.Release(b.bytes)
-	// One request reads while another writes.
+	n, sum, e, err := c.through(ctx, st, b)
+	c.window.Release(b.bytes)
+	if err == nil && c.opts.Verify {
+		err = c.verify(ctx, st.Src, Object{st.Dst, e}, sum)
+	}
+	if err != nil {
+		c.opts.Progress.bytes.Add(-n) // they are not at the destination
+	}
+	return n, err
+}
+
+// through streams with one request that reads and one that writes. With
+// Verify it returns the digest of what was written.
+func (c *copyRun) through(ctx context.Context, st Step, b *bufferClass) (n int64, sum string, e fsys.Entry, err error) {
 	requests := min(2, task.Requests().Size())
 	if err := task.Requests().Acquire(ctx, requests); err != nil {
-		return 0, err
+		return 0, "", e, err
 	}
 	defer task.Requests().Release(requests)
-	r, err := st.Src.FS.Open(ctx, st.Src.Path, nil)
+	r, err := st.Src.FS.Open(ctx, st.Src.Path, &fsys.OpenOptions{Version: c.version(st)})
 	if err != nil {
-		return 0, err
+		return 0, "", e, err
 	}
 	defer r.Close()
 	size := r.Entry().Size
 	w, err := c.create(ctx, st.Dst, size)
 	if err != nil {
-		return 0, err
+		return 0, "", e, err
 	}
 	defer w.Abort()
-	defer func() {
-		if err != nil {
-			c.opts.Progress.bytes.Add(-n) // they are not at the destination
-		}
-	}()
-	n, err = c.pump(ctx, w, r, size, b)
-	if err != nil {
-		return n, err
+	to, h := c.hashed(w)
+	if n, err = c.pump(ctx, to, r, size, b, c.opts.Progress); err != nil {
+		return n, "", e, err
 	}
 	if size >= 0 && n != size {
-		return n, fault.New("copy", st.Src.URL(), fault.Unavailable,
+		return n, "", e, fault.New(c.op, st.Src.URL(), fault.Unavailable,
 			fmt.Errorf("%d of %d bytes came: %w", n, size, io.ErrUnexpectedEOF))
 	}
 	r.Close() // its connection is not needed while the store finishes
+	e, err = c.commit(ctx, w, st.Dst, n)
+	return n, hexSum(h), e, err
+}
+
+// version returns the version that an item is to be read in, or "".
+func (c *copyRun) version(st Step) string {
+	if c.pin {
+		return st.Src.Entry.Version
+	}
+	return ""
+}
+
+// hashed returns a writer to w that also computes a digest, with Verify.
+func (c *copyRun) hashed(w io.Writer) (io.Writer, hash.Hash) {
+	if !c.opts.Verify {
+		return w, nil
+	}
+	h := md5.New()
+	return io.MultiWriter(w, h), h
+}
+
+func hexSum(h hash.Hash) string {
+	if h == nil {
+		return ""
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// commit publishes n bytes and checks that so many were stored.
+func (c *copyRun) commit(ctx context.Context, w fsys.Writer, dst Ref, n int64) (fsys.Entry, error) {
 	e, err := w.Commit(ctx)
 	if err == nil && e.Size >= 0 && e.Size != n {
-		err = fault.New("copy", st.Dst.URL(), fault.Corrupt, fmt.Errorf("%d of %d bytes were stored", e.Size, n))
+		err = fault.New(c.op, dst.URL(), fault.Corrupt, fmt.Errorf("%d of %d bytes were stored", e.Size, n))
 	}
-	return n, err
+	return e, err
 }
 
 // create starts the write. A store that cannot decide NoClobber atomically
@@ -229,8 +292,8 @@ func (c *copyRun) create(ctx context.Context, dst Ref, size int64) (fsys.Writer,
 
 // pump moves bytes from r to w and counts them as they go. At most size
 // bytes are taken, when it is known: a file that grows while it is copied
-// gives what it had when it was opened.
-func (c *copyRun) pump(ctx context.Context, w io.Writer, r io.Reader, size int64, b *bufferClass) (n int64, err error) {
+// gives what it had when it was opened. A nil prog is not told.
+func (*recorder) pump(ctx context.Context, w io.Writer, r io.Reader, size int64, b *bufferClass, prog *Progress) (n int64, err error) {
 	if size >= 0 {
 		r = io.LimitReader(r, size)
 	}
@@ -244,7 +307,9 @@ func (c *copyRun) pump(ctx context.Context, w io.Writer, r io.Reader, size int64
 		if m > 0 {
 			k, werr := w.Write((*buf)[:m])
 			n += int64(k)
-			c.opts.Progress.bytes.Add(int64(k))
+			if prog != nil {
+				prog.bytes.Add(int64(k))
+			}
 			if werr != nil {
 				return n, werr
 			}

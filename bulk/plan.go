@@ -29,6 +29,8 @@ type PlanOptions struct {
 	Flatten bool
 	// Raw takes wildcard characters as part of the names.
 	Raw bool
+	// Filter selects among what the sources name.
+	Filter *Filter
 	// MaxRemove is how many entries a plan to remove may hold; a larger one
 	// is refused with kind [fault.Refused]. Default 1000; negative means no
 	// bound.
@@ -76,6 +78,14 @@ func (opts *PlanOptions) withDefaults() PlanOptions {
 // sequence can be consumed once.
 func PlanCopy(ctx context.Context, mux *fsys.Mux, args []string, dst string, opts *PlanOptions) (iter.Seq2[Step, error], error) {
 	p := &copyPlan{opts: opts.withDefaults()}
+	return p.make(ctx, mux, args, dst)
+}
+
+// make does the work of PlanCopy.
+func (p *copyPlan) make(ctx context.Context, mux *fsys.Mux, args []string, dst string) (iter.Seq2[Step, error], error) {
+	if err := p.opts.Filter.Check(); err != nil {
+		return nil, err
+	}
 	var err error
 	if p.srcs, err = resolveAll(ctx, mux, args, p.opts.Raw, p.opts.Jobs); err != nil {
 		return nil, err
@@ -113,6 +123,8 @@ type copyPlan struct {
 	dstArg  string
 	dirForm bool // dst is spelled as a directory
 	inDir   bool // dst is to be a directory that things are put into
+	// tell, when set, is called with each directory that is listed whole.
+	tell func(Ref)
 }
 
 // target resolves the destination.
@@ -269,19 +281,37 @@ func (p *copyPlan) sourceSteps(ctx context.Context, s *source, yield func(Step, 
 	case s.wild:
 		return p.wildSteps(ctx, s, yield)
 	case s.Entry.Kind == fsys.File:
+		if !p.opts.Filter.Match(base(s.Path), s.Entry) {
+			return true
+		}
 		return yield(p.step(s, s.Entry, "", p.root(s)), nil)
 	}
-	return p.treeSteps(ctx, s, s.Path, p.root(s), yield)
+	if !s.slash {
+		p.listing(s.Ref)
+	}
+	return p.treeSteps(ctx, s, s.Path, s.Path, p.root(s), yield)
 }
 
-// treeSteps yields all that is below dir, to land below to.
-func (p *copyPlan) treeSteps(ctx context.Context, s *source, dir, to string, yield func(Step, error) bool) bool {
+// listing tells of a directory that the plan takes with all that is in it.
+func (p *copyPlan) listing(dir Ref) {
+	if p.tell != nil {
+		p.tell(dir)
+	}
+}
+
+// treeSteps yields all that is below dir, to land below to. Names are filtered
+// as seen from top.
+func (p *copyPlan) treeSteps(ctx context.Context, s *source, top, dir, to string, yield func(Step, error) bool) bool {
 	for e, err := range s.FS.List(ctx, dir, &fsys.ListOptions{Recursive: true}) {
 		if err != nil {
 			yield(Step{}, err)
 			return false
 		}
-		if e.Kind != fsys.Dir && !yield(p.step(s, e, dir, to), nil) {
+		if e.Kind == fsys.Dir {
+			p.listing(Ref{s.FS, e.Path})
+			continue
+		}
+		if p.opts.Filter.Match(relative(e.Path, top), e) && !yield(p.step(s, e, dir, to), nil) {
 			return false
 		}
 	}
@@ -302,13 +332,14 @@ func (p *copyPlan) wildSteps(ctx context.Context, s *source, yield func(Step, er
 			continue // copied with the directory above it
 		}
 		if e.Kind != fsys.Dir {
-			if !yield(p.step(s, e, s.dir, p.dst.Path), nil) {
+			if p.opts.Filter.Match(relative(e.Path, s.dir), e) && !yield(p.step(s, e, s.dir, p.dst.Path), nil) {
 				return false
 			}
 			continue
 		}
 		last = e.Path
-		if !p.treeSteps(ctx, s, e.Path, join(p.dst.Path, relative(e.Path, s.dir)), yield) {
+		p.listing(Ref{s.FS, e.Path})
+		if !p.treeSteps(ctx, s, s.dir, e.Path, join(p.dst.Path, relative(e.Path, s.dir)), yield) {
 			return false
 		}
 	}

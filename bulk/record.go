@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/leat-dev/leat/fault"
+	"github.com/leat-dev/leat/task"
 )
 
 // Progress counts what a run has done so far. It is safe for concurrent use;
@@ -51,15 +52,18 @@ func (p *Progress) Snapshot() Snapshot {
 
 // A recorder turns ends of items into counts, events and kept errors.
 type recorder struct {
-	op    string
-	opts  Options
-	gate  chan struct{} // holds a token while one end is told; guards sum
-	sum   Summary
-	begun int64 // items taken from the plan; belongs to the planning goroutine
+	op   string
+	opts Options
+	// window counts the bytes of buffers in use.
+	window *task.Budget
+	gate   chan struct{} // holds a token while one end is told; guards sum
+	sum    Summary
+	begun  int64 // items taken from the plan; belongs to the planning goroutine
 }
 
 func newRecorder(op string, opts *Options) *recorder {
-	return &recorder{op: op, opts: opts.withDefaults(), gate: make(chan struct{}, 1)}
+	o := opts.withDefaults()
+	return &recorder{op: op, opts: o, window: task.NewBudget(max(o.Window, largeBuffer)), gate: make(chan struct{}, 1)}
 }
 
 // begin counts n items of the plan and their size in all, -1 when it is not
@@ -78,7 +82,9 @@ func (r *recorder) begin(n int, size int64) {
 // end records how an item ended. An error of an item that was stopped by the
 // end of ctx is not a failure of that item.
 func (r *recorder) end(ctx context.Context, ev Event) {
-	ev.Op = r.op
+	if ev.Op == "" {
+		ev.Op = r.op
+	}
 	if ev.Err != nil {
 		ev.Status = Failed
 		if isCancel(ctx, ev.Err) {

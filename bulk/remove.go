@@ -30,12 +30,16 @@ func (p *RemovePlan) Len() int { return len(p.Objects) + len(p.Dirs) }
 
 // PlanRemove lists what args name: objects, what patterns match and, with
 // Recursive, directories with all that is below them. A symbolic link is
-// removed itself, never what it points to. It refuses an absent source (kind
+// removed itself, never what it points to. With a Filter directories stay,
+// and nothing may be left to remove. It refuses an absent source (kind
 // [fault.NotExist]), a directory without Recursive ([fault.IsDir]) and a
 // plan of more than MaxRemove entries ([fault.Refused]). The plan costs
 // memory: about 200 bytes and a name for each entry.
 func PlanRemove(ctx context.Context, mux *fsys.Mux, args []string, opts *PlanOptions) (*RemovePlan, error) {
 	p := &removePlan{opts: opts.withDefaults()}
+	if err := p.opts.Filter.Check(); err != nil {
+		return nil, err
+	}
 	srcs, err := resolveAll(ctx, mux, args, p.opts.Raw, p.opts.Jobs)
 	if err != nil {
 		return nil, err
@@ -66,17 +70,17 @@ func (p *removePlan) source(ctx context.Context, s *source) error {
 		return p.wild(ctx, s)
 	}
 	if s.Entry.Kind != fsys.Dir {
-		return p.add(s.Object)
+		return p.add(base(s.Path), s.Object)
 	}
 	switch {
 	case s.isLink() && s.slash:
 		return fault.New("remove", s.URL(), fault.Invalid, errors.New(`is a link to a directory: leave out the "/" to remove the link`))
 	case s.isLink():
-		return p.add(s.Object)
+		return p.add(base(s.Path), s.Object)
 	case !p.opts.Recursive:
 		return fault.New("remove", s.URL(), fault.IsDir, nil)
 	}
-	return p.tree(ctx, s.Ref)
+	return p.tree(ctx, s.Path, s.Ref)
 }
 
 func (p *removePlan) wild(ctx context.Context, s *source) error {
@@ -93,9 +97,9 @@ func (p *removePlan) wild(ctx context.Context, s *source) error {
 			continue // listed with the directory above it
 		case e.Kind == fsys.Dir && !o.isLink():
 			last = e.Path
-			err = p.tree(ctx, o.Ref)
+			err = p.tree(ctx, s.dir, o.Ref)
 		default:
-			err = p.add(o)
+			err = p.add(relative(e.Path, s.dir), o)
 		}
 		if err != nil {
 			return err
@@ -109,8 +113,8 @@ func (p *removePlan) wild(ctx context.Context, s *source) error {
 
 // tree adds all that is below dir, and dir itself where directories are
 // real. Which are is known of local files, and of every directory that a
-// recursive listing names.
-func (p *removePlan) tree(ctx context.Context, dir Ref) error {
+// recursive listing names. Names are filtered as seen from top.
+func (p *removePlan) tree(ctx context.Context, top string, dir Ref) error {
 	for e, err := range dir.FS.List(ctx, dir.Path, &fsys.ListOptions{Recursive: true}) {
 		if err != nil {
 			return err
@@ -119,7 +123,7 @@ func (p *removePlan) tree(ctx context.Context, dir Ref) error {
 		if e.Kind == fsys.Dir && !o.isLink() {
 			err = p.addDir(o.Ref)
 		} else {
-			err = p.add(o)
+			err = p.add(relative(e.Path, top), o)
 		}
 		if err != nil {
 			return err
@@ -131,8 +135,8 @@ func (p *removePlan) tree(ctx context.Context, dir Ref) error {
 	return nil
 }
 
-func (p *removePlan) add(o Object) error {
-	if p.known(o.Ref) {
+func (p *removePlan) add(name string, o Object) error {
+	if !p.opts.Filter.Match(name, o.Entry) || p.known(o.Ref) {
 		return nil
 	}
 	p.Objects = append(p.Objects, o)
@@ -140,7 +144,7 @@ func (p *removePlan) add(o Object) error {
 }
 
 func (p *removePlan) addDir(r Ref) error {
-	if p.known(r) {
+	if p.opts.Filter.any() || p.known(r) {
 		return nil
 	}
 	p.Dirs = append(p.Dirs, r)
@@ -173,6 +177,11 @@ func Remove(ctx context.Context, plan *RemovePlan, opts *Options) (Summary, erro
 	r := &removeRun{newRecorder("remove", opts)}
 	r.begin(plan.Len(), 0)
 	r.opts.Progress.complete.Store(true)
+	return r.finish(r.run(ctx, plan))
+}
+
+// run removes what plan holds and returns what ended it early.
+func (r *removeRun) run(ctx context.Context, plan *RemovePlan) error {
 	begun := func(batch) {}
 	err := each(ctx, r.recorder, batches(plan.Objects), begun, r.objects)
 	for _, level := range levels(plan.Dirs) {
@@ -180,7 +189,7 @@ func Remove(ctx context.Context, plan *RemovePlan, opts *Options) (Summary, erro
 			err = each(ctx, r.recorder, batches(level), begun, r.dirs)
 		}
 	}
-	return r.finish(err)
+	return err
 }
 
 // A batch is what one request removes: paths of one file system.
@@ -245,7 +254,7 @@ func (r *removeRun) dirs(ctx context.Context, b batch) {
 		d := Ref{b.fs, path}
 		err := r.request(ctx, batch{b.fs, []string{path}})[0]
 		if fault.KindOf(err) == fault.Exist && r.opts.Progress.failed.Load() > 0 {
-			r.end(ctx, Event{Src: d, Status: Skipped, Reason: "not empty"})
+			r.end(ctx, Event{Op: "remove", Src: d, Status: Skipped, Reason: "not empty"})
 			continue
 		}
 		r.ended(ctx, d, err)
@@ -254,9 +263,9 @@ func (r *removeRun) dirs(ctx context.Context, b batch) {
 
 // ended records the end of one entry.
 func (r *removeRun) ended(ctx context.Context, what Ref, err error) {
-	ev := Event{Src: what, Err: err}
+	ev := Event{Op: "remove", Src: what, Err: err}
 	if fault.KindOf(err) == fault.NotExist {
-		ev = Event{Src: what, Status: Skipped, Reason: "gone already"}
+		ev = Event{Op: "remove", Src: what, Status: Skipped, Reason: "gone already"}
 	}
 	r.end(ctx, ev)
 }

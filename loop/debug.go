@@ -109,18 +109,35 @@ func (l *Loop) watchdog() {
 	}
 }
 
-// stack returns what the loop's goroutine is doing.
+// stack returns what the loop is doing: the stack of its goroutine, or while
+// that has handed over to a coroutine, of this one.
 func (l *Loop) stack() string {
 	l.mu.Lock()
 	header := fmt.Appendf(nil, "goroutine %d ", l.owner)
 	l.mu.Unlock()
 	buf := make([]byte, 1<<20)
-	for part := range bytes.SplitSeq(buf[:runtime.Stack(buf, true)], []byte("\n\n")) {
-		if bytes.HasPrefix(part, header) {
+	all := bytes.Split(buf[:runtime.Stack(buf, true)], []byte("\n\n"))
+	for _, part := range all {
+		if !bytes.HasPrefix(part, header) {
+			continue
+		}
+		if !handedOver(part) {
 			return string(part)
+		}
+		for _, other := range all {
+			if bytes.Contains(other, []byte("loop.(*coro).main")) && !handedOver(other) {
+				return string(other)
+			}
 		}
 	}
 	return ""
+}
+
+// handedOver reports whether the goroutine of a stack waits for a coroutine,
+// or is one that waits for its turn.
+func handedOver(stack []byte) bool {
+	first, _, _ := bytes.Cut(stack, []byte("\n"))
+	return bytes.Contains(first, []byte("[coroutine"))
 }
 
 // stuck returns what Run returns when nothing can run any more.

@@ -2,6 +2,7 @@ package loop_test
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"strings"
 	"sync"
@@ -52,6 +53,27 @@ func TestSlowCallbackIsNamedWhileItRuns(t *testing.T) {
 		}
 		if n := strings.Count(book.String(), "slow callback"); n != 1 || !strings.Contains(book.String(), "loop_test.dawdle") {
 			t.Errorf("%d reports:\n%s", n, book.String())
+		}
+	})
+}
+
+// The stack is that of the coroutine which blocks the loop.
+func TestSlowCoroutineIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var book logbook
+		l := loop.New(&loop.Options{Slow: 20 * time.Millisecond, Log: book.logger(), Finite: true})
+		for range 3 {
+			l.Go(loop.Normal, "waits", func(ctx context.Context) error { return loop.Sleep(ctx, time.Second) })
+		}
+		l.Go(loop.Normal, "blocks", func(ctx context.Context) error {
+			dawdle(t, &book)
+			return nil
+		})
+		if err := l.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(book.String(), "loop_test.dawdle") {
+			t.Errorf("said:\n%s", book.String())
 		}
 	})
 }

@@ -186,7 +186,7 @@ func TestTimerStopIsFinalOnTheLoop(t *testing.T) {
 
 // Many timers run in the order of their deadlines, but for those stopped.
 func TestManyTimers(t *testing.T) {
-	const n = 200_000
+	const n = 50_000
 	clock := &jump{}
 	l := loop.New(&loop.Options{Clock: clock, Finite: true})
 	chance := rand.New(rand.NewPCG(1, 2))

@@ -229,7 +229,7 @@ func TestAbortIsNoEnd(t *testing.T) {
 }
 
 func TestBufferBound(t *testing.T) {
-	s := source{echo: echo{make(chan error, 1)}, size: 64 << 20}
+	s := source{echo: echo{make(chan error, 1)}, size: 16 << 20}
 	k := kinds(t)[0]
 	_, addr := serve(t, k.listen(t), noFlow{s}, &loop.TransportOptions{Max: 1 << 20})
 	c, err := k.dial(addr)

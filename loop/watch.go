@@ -146,7 +146,8 @@ func (w *Watch) set(bit mask, on bool) error {
 	if want == w.want {
 		return nil
 	}
-	if err := w.l.io.poller.control(w.fd, w.want, want); err != nil {
+	err := w.l.io.poller.control(w.fd, w.want, want)
+	if err != nil && want != 0 { // else the descriptor was closed, and is not watched any more
 		return err
 	}
 	switch {
@@ -157,7 +158,7 @@ func (w *Watch) set(bit mask, on bool) error {
 	}
 	w.want = want
 	w.ready &= want
-	return nil
+	return err
 }
 
 // found puts the callbacks of a descriptor in line, once however often it is

@@ -249,6 +249,21 @@ func TestWatchErrors(t *testing.T) {
 	run(t, l)
 }
 
+// A descriptor that was closed too early is an error, and forgotten.
+func TestWatchClosedDescriptor(t *testing.T) {
+	l := loop.New(&loop.Options{Finite: true})
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	must(t, err)
+	defer unix.Close(fds[1])
+	w := watch(t, l, fds[0])
+	must(t, w.OnReadable(func() { t.Error("readable") }))
+	must(t, unix.Close(fds[0]))
+	if err := w.Close(); !errors.Is(err, unix.EBADF) {
+		t.Errorf("Close = %v", err)
+	}
+	run(t, l) // ends, as nothing is watched
+}
+
 func TestWatchConn(t *testing.T) {
 	r, w, err := os.Pipe()
 	must(t, err)

@@ -46,7 +46,7 @@ var Table = []Row{
 	{Package: "fsys/backend/s3fs", Own: httpOwn, Outside: []string{"github.com/minio/minio-go/v7"}},
 	{Package: "fsys/backend/httpfs", Own: httpOwn, Outside: []string{"golang.org/x/net/html"}},
 	{Package: "fsys/backend/*", Own: backendOwn},
-	{Package: "fsys/backend", Own: []string{"fsys/backend/*", "fsys/layer/*", "fsys", "fsys/driver", "fault"}},
+	{Package: "fsys/backend", Own: []string{"fsys/backend/*", "fsys/layer/*", "fsys", "fsys/driver", "task", "fault"}},
 	{Package: "bulk", Own: []string{"fsys", "fsys/driver", "task", "fault"}},
 
 	{Package: "internal/scratch"},

@@ -2,10 +2,7 @@ package fsys
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/leat-dev/leat/fault"
@@ -211,74 +208,4 @@ func unescapeMember(member string) string {
 // isEscape reports whether s begins with "%3A" or "%25".
 func isEscape(s string) bool {
 	return len(s) > 2 && (strings.EqualFold(s[:3], "%3a") || s[:3] == "%25")
-}
-
-// LinkOptions are the options of one link of a chain, as in
-// "cache,ttl=1m::s3://b/k": names in lower case and values as text. They hold
-// no secrets, since they show in URLs and specs.
-type LinkOptions map[string]string
-
-// String returns the options as they stand in a URL: ",name=value" for each,
-// in the order of the names.
-func (o LinkOptions) String() string {
-	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(o)) {
-		b.WriteString("," + name + "=" + escapeOption(o[name]))
-	}
-	return b.String()
-}
-
-func parseLinkOptions(text string) (LinkOptions, error) {
-	o := LinkOptions{}
-	for pair := range strings.SplitSeq(text, ",") {
-		name, value, ok := strings.Cut(pair, "=")
-		if name = strings.ToLower(name); !ok || !isScheme(name) {
-			return nil, fmt.Errorf("%q is no option; options are like ,name=value", pair)
-		}
-		if _, twice := o[name]; twice {
-			return nil, fmt.Errorf("the option %s is given twice", name)
-		}
-		plain, err := unescapeOption(value)
-		if err != nil {
-			return nil, err
-		}
-		o[name] = plain
-	}
-	return o, nil
-}
-
-// escapeOption writes the bytes that have a meaning in a chain, and those
-// that do not print, as percent escapes.
-func escapeOption(s string) string {
-	var b strings.Builder
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(",:%", c) >= 0 {
-			fmt.Fprintf(&b, "%%%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
-
-var errEscape = errors.New("a percent sign in an option is written %25")
-
-func unescapeOption(s string) (string, error) {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '%' {
-			b.WriteByte(s[i])
-			continue
-		}
-		var c byte
-		if i+2 >= len(s) {
-			return "", errEscape
-		}
-		if _, err := fmt.Sscanf(s[i+1:i+3], "%02X", &c); err != nil {
-			return "", errEscape
-		}
-		b.WriteByte(c)
-		i += 2
-	}
-	return b.String(), nil
 }

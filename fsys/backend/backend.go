@@ -13,7 +13,9 @@ import (
 	"github.com/leat-dev/leat/fsys/backend/tarfs"
 	"github.com/leat-dev/leat/fsys/backend/zipfs"
 	"github.com/leat-dev/leat/fsys/driver"
+	"github.com/leat-dev/leat/fsys/layer/cachefs"
 	"github.com/leat-dev/leat/fsys/layer/retryfs"
+	"github.com/leat-dev/leat/fsys/layer/tracefs"
 )
 
 // Options tunes [Mux]. A nil pointer is the default, and so is each nil
@@ -34,6 +36,13 @@ type Options struct {
 	References *reffs.Options
 	// Retry is for the stores behind a network.
 	Retry *retryfs.Options
+	// Cache is what "cache::" is without options of its own; its Store is not
+	// used. Nil means one in LEAT_CACHE_DIR, or else in the directory of the
+	// user for caches.
+	Cache *cachefs.Options
+	// Trace, when set, counts and reports what all stores are asked, retries
+	// counting once.
+	Trace *tracefs.Options
 }
 
 // Mux returns a mux over all back ends. It does not block; each store is
@@ -52,14 +61,19 @@ func Mux(opts *Options) *fsys.Mux {
 	if refs.Resolve == nil {
 		refs.Resolve = func(ctx context.Context, url string) (*fsys.FS, string, error) { return m.Resolve(ctx, url) }
 	}
-	m = fsys.NewMux(map[string]fsys.Backend{
+	backends := map[string]fsys.Backend{
 		"": local, "file": local,
 		"mem":  memfs.Backend(),
 		"http": web, "https": web,
 		"zip": zipfs.Backend(o.Zip), "tar": tarfs.Backend(o.Tar),
 		"data": datafs.Backend(), "reference": reffs.Backend(&refs),
-		"s3": retrying(s3fs.Backend(o.S3), o.Retry),
-	})
+		"s3":    retrying(s3fs.Backend(o.S3), o.Retry),
+		"cache": cacheLink(o.Cache), "ro": readOnlyLink(), "prefix": prefixLink(), "limit": limitLink(),
+	}
+	for scheme, b := range backends {
+		backends[scheme] = traced(b, o.Trace)
+	}
+	m = fsys.NewMux(backends)
 	return m
 }
 

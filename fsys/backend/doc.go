@@ -5,7 +5,16 @@
 // [Mux] returns a [fsys.Mux] that knows them all: local files (no scheme and
 // "file"), "mem", "http", "https", "s3" and "data", and what lies inside one
 // object of any of them: "zip", "tar" and "reference". Stores behind a network
-// are wrapped with retries. The list is this package and nothing else: no
+// are wrapped with retries. Layers stand in front of a URL:
+//
+//	cache::URL                   keep what was read (options: revalidate, ttl,
+//	                             age, block, memory, disk, whole)
+//	ro::URL                      refuse every change
+//	prefix://PATH::URL           PATH below the directory URL, as a store
+//	limit,requests=8,rate=1MiB::URL  at most so many at once, bytes a second
+//
+// The options of "cache" are those of package cachefs; in a URL, 0 means none,
+// and revalidate is "always", "never" or a time. The list is this package and nothing else: no
 // back end registers itself.
 //
 // # Rules

@@ -79,8 +79,9 @@ func Open(ctx context.Context, root string, opts *Options) (*FS, error) {
 // are opened with opts, which may be nil.
 func Backend(opts *Options) fsys.Backend {
 	return fsys.Backend{
-		Split: Split,
-		Join:  Join,
+		Split:  Split,
+		Join:   Join,
+		Secret: secretQuery,
 		Open: func(ctx context.Context, root string) (driver.FS, error) {
 			f, err := Open(ctx, root, opts)
 			if err != nil {

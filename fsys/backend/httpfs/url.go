@@ -109,3 +109,25 @@ func encode(path string) string {
 	}
 	return string(b)
 }
+
+// secretWords in the name of a query parameter say that its value is one, as
+// in a signed URL.
+var secretWords = []string{"sig", "token", "secret", "pass", "cred", "auth", "key", "session"}
+
+// secretQuery reports whether the query of a root seems to hold a credential.
+func secretQuery(root string) bool {
+	_, query, _ := strings.Cut(root, "?")
+	for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' }) {
+		name, _, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err == nil {
+			name = plain
+		}
+		name = strings.ToLower(name)
+		for _, word := range secretWords {
+			if strings.Contains(name, word) {
+				return true
+			}
+		}
+	}
+	return false
+}

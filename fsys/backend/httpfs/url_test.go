@@ -91,3 +91,21 @@ func TestOpenRefuses(t *testing.T) {
 		t.Errorf("remove: %v, want unsupported", err)
 	}
 }
+
+// A credential in a query does not leave the process.
+func TestSecretQueriesHaveNoSpec(t *testing.T) {
+	m := fsys.NewMux(map[string]fsys.Backend{"https": httpfs.Backend(nil)})
+	defer m.Close()
+	for query, secret := range map[string]bool{
+		"": false, "?format=csv&page=2": false, "?X-Amz-Signature=abc": true, "?a=1&sig=x": true, "?access_token=x": true,
+		"?API%4bey=x": true, "?versionId=7": false,
+	} {
+		f, _, err := m.Resolve(t.Context(), "https://host/x"+query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Spec(); (fault.KindOf(err) == fault.Refused) != secret || !secret && err != nil {
+			t.Errorf("spec of a store with %q: %v", query, err)
+		}
+	}
+}

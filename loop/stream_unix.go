@@ -76,7 +76,7 @@ func (s *fdStream) Read(p []byte) (int, error) {
 		return 0, s.fail("read", net.ErrClosed)
 	}
 	for {
-		n, err := unix.Read(s.fd, p)
+		n, err := readFD(s.fd, p)
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -96,7 +96,7 @@ func (s *fdStream) Write(p []byte) (int, error) {
 		return 0, s.fail("write", net.ErrClosed)
 	}
 	for {
-		n, err := unix.Write(s.fd, p)
+		n, err := writeFD(s.fd, p)
 		switch {
 		case err == unix.EINTR:
 			continue

@@ -70,15 +70,34 @@ func NewMux(backends map[string]Backend) *Mux {
 }
 
 // Scheme returns the scheme of url in lower case, or "" when url has none: a
-// letter, then letters, digits, "+", "-" or ".", then "://".
+// letter, then letters, digits, "+", "-" or ".", then "://". Of a chain it is
+// that of the first link: "cache" of "cache,ttl=1m::s3://b/k". A name like
+// "a::b", behind whose "::" there is no scheme, has none.
 func Scheme(url string) string {
-	scheme, _, ok := strings.Cut(url, "://")
-	if !ok || !isScheme(scheme) {
-		return ""
+	first := ""
+	for range maxLinks + 1 {
+		n := schemeLen(url)
+		if first == "" {
+			first = strings.ToLower(url[:n])
+		}
+		if n == 0 {
+			return ""
+		}
+		if strings.HasPrefix(url[n:], "://") {
+			return first
+		}
+		tail := url[n:]
+		if end := strings.IndexByte(tail, ':'); end > 0 && tail[0] == ',' {
+			tail = tail[end:] // behind the options
+		}
+		if url = strings.TrimPrefix(tail, chainSep); url == tail {
+			return ""
+		}
 	}
-	return strings.ToLower(scheme)
+	return ""
 }
 
+// isScheme reports whether all of s can be a scheme.
 func isScheme(s string) bool { return s != "" && schemeLen(s) == len(s) }
 
 // schemeLen returns how many bytes at the beginning of s can be a scheme.

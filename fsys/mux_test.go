@@ -34,6 +34,8 @@ func newMux(t *testing.T) *fsys.Mux {
 func TestScheme(t *testing.T) {
 	for url, want := range map[string]string{
 		"s3://b/k": "s3", "S3://b": "s3", "a+b-c.1://": "a+b-c.1", "/a://b": "", "a b://c": "", "1a://b": "",
+		"cache::s3://b/k": "cache", "Cache,ttl=1m,a=b::S3://b": "cache", "a::b::c://d": "a", "a::b": "", "a::/b": "", "a,b::c": "",
+		"zip://m::s3://b": "zip", "a::b/c://d": "", "a:://b": "", "::a://b": "", "a,b=c://d": "", "a:b::c://d": "",
 		"": "", "://x": "", "file:/x": "", "./s3://b": "", "a/b://c": "", "é://x": "",
 	} {
 		if got := fsys.Scheme(url); got != want {

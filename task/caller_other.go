@@ -21,5 +21,5 @@ func goroutine() uintptr {
 	var buf [64]byte
 	fields := bytes.Fields(buf[:runtime.Stack(buf[:], false)])
 	id, _ := strconv.ParseUint(string(fields[1]), 10, 64) // "goroutine 18 [running]:"
-	return uintptr(id) + 1 // see Goroutine
+	return uintptr(id) + 1                                // see Goroutine
 }

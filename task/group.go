@@ -31,8 +31,8 @@ type Group struct {
 	bound int32   // pending tasks beyond which Go holds its caller up
 	hosted
 
-	bodyG uintptr    // goroutine of the body
-	wake  *sync.Cond // the body's goroutine waits here, nobody else
+	bodyG uintptr   // goroutine of the body
+	wake  sync.Cond // the body's goroutine waits here, nobody else
 
 	mu         sync.Mutex
 	seq        uint32 // tasks started so far
@@ -117,7 +117,7 @@ func newGroup(ctx context.Context, opts *Options, pc uintptr) *Group {
 			return g
 		}
 	}
-	g.wake = sync.NewCond(&g.mu)
+	g.wake.L = &g.mu
 	g.bodyG = goroutine()
 	return g
 }

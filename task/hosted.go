@@ -240,14 +240,14 @@ func (g *Group) some(s *Stack, at place) (more bool) {
 		}
 		if v := recover(); v != nil {
 			g.notePanic(r, v)
-			more = at != inlined
+			more = at != inlined // unless it stood on top of a Goexit
 		} else {
 			g.note(newTaskError(r, ErrGoexit, taskStack()))
-			if g.queue.len+g.due > 0 {
-				g.callWorker()
-			}
 		}
 		g.done(at)
+		if g.queue.len+g.due > 0 {
+			g.callWorker()
+		}
 	}()
 	budget := g.host.Budget()
 	for {

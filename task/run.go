@@ -85,9 +85,11 @@ func (g *Group) runLocked(r *record, slot bool) {
 	if spawn {
 		go g.help()
 	}
-	g.run(r, slot)
+	settled := g.run(r, slot)
 	g.mu.Lock()
-	g.finish(slot)
+	if !settled {
+		g.finish(slot)
+	}
 }
 
 // finish notes the end of a task. The lock is held.
@@ -104,8 +106,9 @@ func (g *Group) finish(slot bool) {
 }
 
 // run calls the task's function and keeps what went wrong. A panic ends
-// here; Goexit goes on, after the books are settled.
-func (g *Group) run(r *record, slot bool) {
+// here, Goexit goes on, and so does one that the panic stood on top of: it
+// cannot be told, so the books are settled in both cases.
+func (g *Group) run(r *record, slot bool) (settled bool) {
 	normal := false
 	defer func() {
 		if normal {
@@ -113,9 +116,10 @@ func (g *Group) run(r *record, slot bool) {
 		}
 		if v := recover(); v != nil {
 			g.notePanic(r, v)
-			return
+		} else {
+			g.note(newTaskError(r, ErrGoexit, taskStack()))
 		}
-		g.note(newTaskError(r, ErrGoexit, taskStack()))
+		settled = true
 		g.mu.Lock()
 		g.finish(slot)
 		spawn := g.wantHelper()
@@ -131,6 +135,7 @@ func (g *Group) run(r *record, slot bool) {
 	if err != nil {
 		g.fail(r, err)
 	}
+	return false
 }
 
 // relieve slows a caller of Go down because too many tasks are pending. The

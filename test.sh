@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs all tests; arguments go to `go test`: ./test.sh -race, ./test.sh -run Glob.
 #
-# Some tests talk to real servers: nginx, from the distribution, and an S3
-# server, which the tests build from tools/go.mod. A tool that is missing is
+# Some tests talk to real servers: nginx and OpenSSH, from the distribution,
+# and an S3 server, which the tests build from tools/go.mod. A tool that is missing is
 # installed when we are root on a machine with apt-get (LEAT_TEST_INSTALL=0
 # forbids it); else its tests are skipped and the last lines say so. With CI
 # set nothing may be skipped for a missing tool.
@@ -33,10 +33,12 @@ install() {
 wanted() {
   missing=()
   need nginx nginx
+  need sshd openssh-server
+  need git git
   case " $* " in *" -race "*) need "${CC:-gcc}" gcc; [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev) ;; esac
 }
 
-case "$(uname -s)" in Linux) wanted "$@" ;; *) need nginx nginx ;; esac
+case "$(uname -s)" in Linux) wanted "$@" ;; *) need nginx nginx; need sshd openssh-server; need git git ;; esac
 if [ ${#missing[@]} -gt 0 ] && [ "${LEAT_TEST_INSTALL:-1}" != 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "test.sh: installing ${missing[*]}" >&2
   install "${missing[@]}"

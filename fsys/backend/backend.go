@@ -10,6 +10,7 @@ import (
 	"github.com/leat-dev/leat/fsys/backend/memfs"
 	"github.com/leat-dev/leat/fsys/backend/reffs"
 	"github.com/leat-dev/leat/fsys/backend/s3fs"
+	"github.com/leat-dev/leat/fsys/backend/sftpfs"
 	"github.com/leat-dev/leat/fsys/backend/tarfs"
 	"github.com/leat-dev/leat/fsys/backend/zipfs"
 	"github.com/leat-dev/leat/fsys/driver"
@@ -27,6 +28,8 @@ type Options struct {
 	HTTP *httpfs.Options
 	// S3 is for all buckets.
 	S3 *s3fs.Options
+	// SFTP is for all SSH servers.
+	SFTP *sftpfs.Options
 	// Zip is for all zip archives.
 	Zip *zipfs.Options
 	// Tar is for all tar archives.
@@ -67,6 +70,7 @@ func Mux(opts *Options) *fsys.Mux {
 		"http": web, "https": web,
 		"zip": zipfs.Backend(o.Zip), "tar": tarfs.Backend(o.Tar),
 		"data": datafs.Backend(), "reference": reffs.Backend(&refs),
+		"sftp":  retrying(sftpfs.Backend(o.SFTP), o.Retry),
 		"s3":    retrying(s3fs.Backend(o.S3), o.Retry),
 		"cache": cacheLink(o.Cache), "ro": readOnlyLink(), "prefix": prefixLink(), "limit": limitLink(),
 	}

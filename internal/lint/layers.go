@@ -30,6 +30,7 @@ var Table = []Row{
 
 	{Package: "fsys/driver", Own: []string{"fault"}},
 	{Package: "internal/httpwire", Own: []string{"fsys/driver", "task", "fault"}},
+	{Package: "internal/dirwalk", Own: []string{"fsys/driver", "fault"}},
 	{Package: "fsys", Own: []string{"fsys/driver", "task", "fault"}},
 	{Package: "fsys/drivertest", Own: []string{"fsys/driver", "task", "fault"}},
 	{Package: "fsys/layer/caps", Own: []string{"fsys/driver"}},
@@ -76,7 +77,7 @@ var layerOwn = []string{"fsys/layer/caps", "fsys/driver", "task", "fault"}
 // plugs it into a mux; httpOwn is for those that speak HTTP, archiveOwn for
 // those inside one object of another store.
 var (
-	backendOwn = []string{"fsys", "fsys/driver", "task", "fault"}
+	backendOwn = []string{"internal/dirwalk", "fsys", "fsys/driver", "task", "fault"}
 	httpOwn    = append([]string{"internal/httpwire"}, backendOwn...)
 	archiveOwn = append([]string{"internal/archive"}, backendOwn...)
 

@@ -1,5 +1,5 @@
 // Package testenv starts the real servers that tests run against: an S3
-// server, nginx, and Go's own file server.
+// server, nginx, OpenSSH, and Go's own file server.
 //
 // # Model
 //
@@ -14,7 +14,7 @@
 // Nothing is installed. Where a tool is missing the test is skipped with a
 // message that says how to get it; with the environment variable CI set it
 // fails instead, so that a gate cannot turn green by skipping. A package
-// that uses [S3] or [Nginx] calls [Main] from its TestMain. All functions
+// that uses [S3], [Nginx] or [SFTP] calls [Main] from its TestMain. All functions
 // are safe for concurrent use.
 //
 // # Example

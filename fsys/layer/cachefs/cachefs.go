@@ -106,6 +106,13 @@ func (f *layer) unlessWritten(count uint64, keep func()) {
 // those of all directories up to the root, since a write can make or end a
 // directory.
 func (f *layer) forget(path string) {
+	f.forgetHere(path)
+	if f.opts.Revalidate != 0 {
+		f.disk.dropKnown(path)
+	}
+}
+
+func (f *layer) forgetHere(path string) {
 	f.writesMu.Lock()
 	defer f.writesMu.Unlock()
 	f.writes++
@@ -129,8 +136,21 @@ func (f *layer) trusted(path string) (driver.Entry, bool) {
 	if f.opts.Revalidate == 0 {
 		return driver.Entry{}, false
 	}
-	e, _, ok := f.entries.get(path)
+	if e, _, ok := f.entries.get(path); ok {
+		return e, true
+	}
+	writes := f.written()
+	e, asked, ok := f.disk.getKnown(path, f.opts.Revalidate)
+	if ok {
+		f.unlessWritten(writes, func() { f.entries.putOf(path, e, 1, asked) })
+	}
 	return e, ok
+}
+
+// distrust forgets what is known of path because it has turned out wrong.
+func (f *layer) distrust(path string) {
+	f.entries.remove(path)
+	f.disk.dropKnown(path)
 }
 
 // remember keeps what the store said about an object, for as long as it may
@@ -138,6 +158,10 @@ func (f *layer) trusted(path string) (driver.Entry, bool) {
 func (f *layer) remember(e driver.Entry, writes uint64) {
 	if f.opts.Revalidate != 0 && cacheable(e) {
 		f.unlessWritten(writes, func() { f.entries.put(e.Path, e, 1) })
+		f.disk.putKnown(e)
+		if f.written() != writes { // perhaps this path, before the record was there
+			f.disk.dropKnown(e.Path)
+		}
 	}
 }
 

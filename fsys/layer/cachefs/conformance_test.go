@@ -22,12 +22,12 @@ func TestMain(m *testing.M) {
 // settings are the ways to set up a cache that matter to its paths.
 func settings(t *testing.T) map[string]cachefs.Options {
 	t.Helper()
-	disk := cachefs.Options{Dir: t.TempDir(), Store: "mem://t", BlockBytes: 4096}
+	disk := cachefs.Options{Dir: t.TempDir(), Store: "mem://t", BlockBytes: 32 << 10}
 	forever, small, whole, tiny, none := disk, disk, disk, disk, disk
 	forever.Revalidate = cachefs.Forever
-	small.MemoryBytes, small.ListEntries = 20_000, 3
+	small.MemoryBytes, small.ListEntries = 150_000, 3
 	whole.WholeBytes, whole.MemoryBytes = 1<<40, -1
-	tiny.DiskBytes = 100_000
+	tiny.DiskBytes = 300_000
 	none.Dir, none.MemoryBytes, none.ListTTL = "", -1, -1
 	return map[string]cachefs.Options{
 		"default": {}, "disk": disk, "forever": forever, "small": small, "whole": whole, "tiny": tiny, "none": none,

@@ -80,7 +80,7 @@ func (d *disk) key(k blockKey) diskKey {
 		b = append(b, s...)
 	}
 	b = binary.AppendVarint(b, k.index)
-	if k.index != wholeObject {
+	if k.index >= 0 {
 		b = binary.AppendVarint(b, d.blockBytes)
 	}
 	return sha256.Sum256(b)

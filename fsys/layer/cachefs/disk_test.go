@@ -27,8 +27,8 @@ func diskOnly(t *testing.T, whole bool) cachefs.Options {
 	return o
 }
 
-// data lists the finished files of a cache.
-func data(t *testing.T, dir string) []string { return files(t, filepath.Join(dir, "data")) }
+// dataFiles lists the finished files of a cache.
+func dataFiles(t *testing.T, dir string) []string { return files(t, filepath.Join(dir, "data")) }
 
 func eachMode(t *testing.T, test func(t *testing.T, whole bool)) {
 	t.Run("blocks", func(t *testing.T) { test(t, false) })
@@ -43,16 +43,55 @@ func TestDiskOutlivesTheProcess(t *testing.T) {
 		first := benchOver(t, mem, opts)
 		first.write(t, "a", want)
 		first.want(t, "a", 0, -1, want)
-		next := benchOver(t, mem, opts)
-		next.rules.Add(&faultfs.Rule{Op: "open", Err: down()})
-		next.want(t, "a", 0, -1, want)
-		next.want(t, "a", -77_777, 1000, want[len(want)-77_777:][:1000])
-		next.write(t, "a", content(200_000, 2)) // another version, which is not there
-		if _, err := benchOver(t, mem, opts).ReadFile(t.Context(), "a"); err != nil {
-			t.Error(err)
+		for _, revalidate := range []time.Duration{0, time.Hour, cachefs.Forever} {
+			opts.Revalidate = revalidate
+			next := benchOver(t, mem, opts)
+			next.rules.Add(&faultfs.Rule{Op: "open", Err: down()})
+			if revalidate != 0 { // then not even the version is asked for
+				next.rules.Add(&faultfs.Rule{Op: "stat", Err: down()})
+			}
+			next.want(t, "a", 0, -1, want)
+			next.want(t, "a", -77_777, 1000, want[len(want)-77_777:][:1000])
 		}
-		third := benchOver(t, mem, opts)
-		third.want(t, "a", 0, -1, content(200_000, 2))
+		opts.Revalidate = 0
+		last := benchOver(t, mem, opts)
+		last.write(t, "a", content(200_000, 2)) // another version, which is not there
+		last.want(t, "a", 0, -1, content(200_000, 2))
+	})
+}
+
+// What the store said is trusted for as long as the options say, whichever
+// process asked; own writes and what turns out wrong end that.
+func TestRecordsOfVersions(t *testing.T) {
+	eachMode(t, func(t *testing.T, whole bool) {
+		opts, mem := diskOnly(t, whole), memfs.New()
+		old, data := content(200_000, 1), content(150_000, 2)
+		b := benchOver(t, mem, opts)
+		b.write(t, "a", old)
+		b.want(t, "a", 0, -1, old)
+		b.write(t, "a", data) // behind its back
+		benchOver(t, mem, opts).want(t, "a", 0, -1, old)
+		opts.Revalidate = time.Nanosecond
+		benchOver(t, mem, opts).want(t, "a", 0, -1, data)
+		opts.Revalidate = cachefs.Forever
+		if _, err := benchOver(t, mem, opts).WriteFile(t.Context(), "a", old[:777]); err != nil {
+			t.Fatal(err)
+		}
+		benchOver(t, mem, opts).want(t, "a", 0, -1, old[:777])
+		// A version that is neither at the store nor on disk any more.
+		b.write(t, "a", data)
+		for _, name := range dataFiles(t, opts.Dir) {
+			if info, err := os.Stat(name); err == nil && info.Size() > 500 {
+				if err := os.Remove(name); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		benchOver(t, mem, opts).want(t, "a", 0, -1, data)
+		e, err := benchOver(t, mem, opts).Stat(t.Context(), "a")
+		if err != nil || e.Size != int64(len(data)) || e.ModTime.IsZero() || e.Version == "" {
+			t.Errorf("the record says %+v, %v", e, err)
+		}
 	})
 }
 
@@ -80,6 +119,7 @@ func TestKeysAreDistinct(t *testing.T) {
 func TestDamagedFiles(t *testing.T) {
 	eachMode(t, func(t *testing.T, whole bool) {
 		opts, mem := diskOnly(t, whole), memfs.New()
+		opts.Revalidate = 0 // no file but that of the data
 		want := content(block-100, 1)
 		if whole {
 			want = content(3*(64<<10)-100, 1)
@@ -88,7 +128,7 @@ func TestDamagedFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		benchOver(t, mem, opts).want(t, "a", 0, -1, want)
-		names := data(t, opts.Dir)
+		names := dataFiles(t, opts.Dir)
 		if len(names) != 1 {
 			t.Fatalf("the cache has %q", names)
 		}
@@ -127,13 +167,14 @@ func TestDamagedFiles(t *testing.T) {
 // A file of another object in the place of one is noticed too.
 func TestSwappedFiles(t *testing.T) {
 	opts, mem := diskOnly(t, false), memfs.New()
+	opts.Revalidate = 0 // no files but those of the data
 	b := benchOver(t, mem, opts)
 	one, two := content(block, 1), content(block, 2)
 	b.write(t, "one", one)
 	b.write(t, "two", two)
 	b.want(t, "one", 0, -1, one)
 	b.want(t, "two", 0, -1, two)
-	names := data(t, opts.Dir)
+	names := dataFiles(t, opts.Dir)
 	if len(names) != 2 {
 		t.Fatalf("the cache has %q", names)
 	}
@@ -242,7 +283,7 @@ func TestDiskIsBounded(t *testing.T) {
 			b.write(t, name, content(12*block, byte(i)))
 			b.want(t, name, 0, -1, content(12*block, byte(i)))
 			b.want(t, "keep", 0, -1, keep)
-			for _, f := range data(t, opts.Dir) { // time passes
+			for _, f := range dataFiles(t, opts.Dir) { // time passes
 				if info, err := os.Stat(f); err == nil {
 					at := info.ModTime().Add(-2 * time.Minute)
 					_ = os.Chtimes(f, at, at)

@@ -34,7 +34,7 @@ func (l *lru[K, V]) get(key K) (v V, at time.Time, ok bool) {
 		return v, at, false
 	}
 	i := e.Value.(*item[K, V])
-	if l.age >= 0 && time.Since(i.at) >= l.age {
+	if expired(i.at, l.age) {
 		l.drop(e)
 		return v, at, false
 	}
@@ -44,7 +44,10 @@ func (l *lru[K, V]) get(key K) (v V, at time.Time, ok bool) {
 
 // put keeps a value. One that costs more than half of all is not kept: it
 // would drive out too much.
-func (l *lru[K, V]) put(key K, v V, cost int64) {
+func (l *lru[K, V]) put(key K, v V, cost int64) { l.putOf(key, v, cost, time.Now()) }
+
+// putOf keeps a value that is of another time.
+func (l *lru[K, V]) putOf(key K, v V, cost int64, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e, ok := l.items[key]; ok {
@@ -56,7 +59,7 @@ func (l *lru[K, V]) put(key K, v V, cost int64) {
 	if l.items == nil {
 		l.items = map[K]*list.Element{}
 	}
-	l.items[key] = l.order.PushFront(&item[K, V]{key, v, cost, time.Now()})
+	l.items[key] = l.order.PushFront(&item[K, V]{key, v, cost, at})
 	for l.cost += cost; l.cost > l.max; {
 		l.drop(l.order.Back())
 	}

@@ -16,7 +16,8 @@ const Forever time.Duration = -1
 type Options struct {
 	// Revalidate is how long an answer of the store about an object's
 	// version is trusted. Default 0: each Open and Stat asks. [Forever] never
-	// asks again; what the cache does not know yet it still asks for.
+	// asks again; what the cache does not know yet it still asks for. With
+	// Dir, the answers are shared with other processes and outlive this one.
 	Revalidate time.Duration
 	// ListTTL is how long a listing is served from memory. Default 10 s: a
 	// change by others stays unseen that long.

@@ -81,7 +81,7 @@ func (r *reader) load() error {
 	data, err := r.block(i)
 	if err != nil {
 		if kind := fault.KindOf(err); kind == fault.Changed || kind == fault.NotExist {
-			r.fs.entries.remove(r.entry.Path) // no longer to be trusted
+			r.fs.distrust(r.entry.Path)
 		}
 		return fault.New("read", r.entry.Path, fault.Unknown, err)
 	}

@@ -65,7 +65,8 @@ const maxInlined = 256
 
 // Run calls body with a new group, waits until every task started in the
 // group has ended, and returns what failed: nil or [Errors]. The calling
-// goroutine runs the body and then tasks that nobody else has begun.
+// goroutine, or coroutine of a loop, runs the body and then tasks that nobody
+// else has begun.
 //
 // The first failure, of a task or of the body, cancels the group's context
 // with a [*TaskError] as its cause. Tasks that have begun run to their own
@@ -136,7 +137,7 @@ func (g *Group) Context() context.Context { return &g.self }
 
 // Go starts fn as a task of the group. It begins on whichever goroutine gets
 // to it first: a helper that is on its way, or the caller of [Run] once the
-// body has returned.
+// body has returned. On a loop it begins when the body waits or has returned.
 //
 // When 1,024 tasks are pending, or 4 for each one of the limit if that is
 // more, Go slows its caller down, so that a stream of any length needs little
@@ -176,7 +177,9 @@ func (g *Group) Go(name string, fn func(ctx context.Context) error) {
 // GoLater starts fn as a task of the group, always on a goroutine of its
 // own, never on the caller's. It does not block. Use it for what runs as
 // long as the group, or may call [runtime.Goexit] or
-// [runtime.LockOSThread].
+// [runtime.LockOSThread]. On a loop, fn begins on a coroutine of its own when
+// it is its turn among what was ready at the call; LockOSThread must not be in
+// force when it waits there.
 //
 //go:noinline
 func (g *Group) GoLater(name string, fn func(ctx context.Context) error) {

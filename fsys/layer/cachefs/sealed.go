@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -93,34 +94,37 @@ func (s *sealed) chunk(i int64) ([]byte, error) {
 	if s.buf == nil {
 		s.buf = make([]byte, min(chunkBytes, s.size))
 	}
-	data := s.buf[:min(chunkBytes, s.size-i*chunkBytes)]
-	if err := s.check(i, data); err != nil {
+	at := i * chunkBytes
+	data := s.buf[:min(chunkBytes, s.size-at)]
+	if err := s.read(data, at); err != nil {
 		return nil, err
 	}
 	return data, nil
 }
 
-// check reads chunk i into data.
-func (s *sealed) check(i int64, data []byte) error {
-	if _, err := s.file.ReadAt(data, i*chunkBytes); err != nil {
-		return err
-	}
-	if crc32.Checksum(data, castagnoli) != binary.LittleEndian.Uint32(s.sums[4*i:]) {
-		return errBroken
-	}
-	return nil
-}
-
 // all returns all data, checked.
 func (s *sealed) all() ([]byte, error) {
 	data := make([]byte, s.size)
-	for i := range chunks(s.size) {
-		at := i * chunkBytes
-		if err := s.check(i, data[at:min(at+chunkBytes, s.size)]); err != nil {
-			return nil, err
-		}
+	if err := s.read(data, 0); err != nil {
+		return nil, err
 	}
 	return data, nil
+}
+
+// read reads whole chunks from the offset at, which is that of a chunk, and
+// checks them.
+func (s *sealed) read(data []byte, at int64) error {
+	if _, err := s.file.ReadAt(data, at); err != nil {
+		return err
+	}
+	sums := s.sums[4*(at/chunkBytes):]
+	for chunk := range slices.Chunk(data, chunkBytes) {
+		if crc32.Checksum(chunk, castagnoli) != binary.LittleEndian.Uint32(sums) {
+			return errBroken
+		}
+		sums = sums[4:]
+	}
+	return nil
 }
 
 func (s *sealed) close() { s.file.Close() } // read only: nothing can be lost

@@ -189,9 +189,6 @@ func (l *Loop) enqueue(pri Priority, fn func()) {
 
 // park sleeps until there is news, or reports that there never will be.
 func (l *Loop) park() (over bool, err error) {
-	if l.io.active > 0 && l.io.brisk && l.spin() {
-		return false, nil
-	}
 	l.mu.Lock()
 	if l.fresh.Load() {
 		l.mu.Unlock()

@@ -2,7 +2,6 @@ package loop
 
 import (
 	"fmt"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -206,38 +205,9 @@ func (l *Loop) look(now time.Duration) {
 	}
 }
 
-// To sleep and to wake up costs some microseconds, of several system calls.
-// When the last sleep was no longer than briskly, the next one begins with
-// looking again and again for spinFor. That is for peers on other processors;
-// goroutines that the loop has just made ready go first.
-const (
-	briskly = 40 * time.Microsecond
-	spinFor = 20 * time.Microsecond
-)
-
-// spin waits without sleeping and reports whether there is something to do.
-func (l *Loop) spin() bool {
-	runtime.Gosched()
-	for end := l.now() + spinFor; ; {
-		now := l.now()
-		if now >= time.Duration(l.first.Load()) {
-			l.fresh.Store(true)
-		}
-		l.look(now)
-		if l.fresh.Load() || l.choose() != priorities {
-			return true
-		}
-		if now >= end {
-			return false
-		}
-	}
-}
-
 func (l *Loop) sleepOnPoller() {
-	began, before := l.now(), l.io.queued
 	err := l.io.poller.sleep(l.io.found)
 	l.io.looked, l.since = l.now(), 0
-	l.io.brisk = l.io.queued > before && l.io.looked-began < briskly
 	l.mu.Lock()
 	l.parked = awake
 	l.mu.Unlock()

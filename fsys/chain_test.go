@@ -172,6 +172,33 @@ func FuzzChainURL(f *testing.F) {
 	})
 }
 
+// Whatever the value of an option, the URL of the store leads back to it.
+func FuzzChainOptions(f *testing.F) {
+	for _, s := range []string{"", "1m", ",", "::", "%", "%3A", "a=b", "\xff\x00 /"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		var got fsys.LinkOptions
+		m := fsys.NewMux(map[string]fsys.Backend{"mem": memfs.Backend(), "w": {
+			Wrap: func(_ context.Context, inner *fsys.FS, opts fsys.LinkOptions) (driver.FS, error) {
+				got = opts
+				return inner.Driver(), nil
+			},
+		}})
+		defer m.Close()
+		g, err := m.OpenSpec(t.Context(), fsys.Spec{Links: []fsys.Link{
+			{Scheme: "w", Options: fsys.LinkOptions{"k": value}}, {Scheme: "mem", Root: "mem://fuzz"},
+		}})
+		if err != nil || got["k"] != value {
+			t.Fatalf("%q arrives as %q, %v", value, got["k"], err)
+		}
+		h, path, err := m.Resolve(t.Context(), g.URL("x"))
+		if err != nil || h.Root() != g.Root() || path != "x" || h.Driver() != g.Driver() {
+			t.Errorf("%q is written %q, which leads to another store: %v", value, g.URL("x"), err)
+		}
+	})
+}
+
 func TestChainGlob(t *testing.T) {
 	m := (&chains{}).mux(t)
 	base, _, err := m.Resolve(t.Context(), "mem://"+t.Name())

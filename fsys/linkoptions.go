@@ -1,6 +1,7 @@
 package fsys
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -131,14 +132,14 @@ func unescapeOption(s string) (string, error) {
 			b.WriteByte(s[i])
 			continue
 		}
-		var c byte
 		if i+2 >= len(s) {
 			return "", errEscape
 		}
-		if _, err := fmt.Sscanf(s[i+1:i+3], "%02X", &c); err != nil {
+		c, err := hex.DecodeString(s[i+1 : i+3])
+		if err != nil {
 			return "", errEscape
 		}
-		b.WriteByte(c)
+		b.Write(c)
 		i += 2
 	}
 	return b.String(), nil

@@ -234,7 +234,10 @@ func (g *gate) wait(ctx context.Context) error {
 		}
 		g.watched = true
 	}
-	err := g.l.Suspend(ctx, func(wake func()) { g.waiting = wake })
+	err := g.l.Suspend(ctx, func(wake func()) {
+		g.l.co.now.what = "a socket"
+		g.waiting = wake
+	})
 	if err != nil {
 		g.waiting = nil
 	}

@@ -27,8 +27,9 @@ type coros struct {
 	ctx     context.Context // ends when the loop does
 	cancel  context.CancelCauseFunc
 	root    *task.Root
-	failure error // of a coroutine, when nobody else wants it
-	normal  bool  // Run returns, it does not unwind
+	unlist  func() // takes the coroutines out of task.Tree
+	failure error  // of a coroutine, when nobody else wants it
+	normal  bool   // Run returns, it does not unwind
 
 	closing bool    // the loop has ended; coroutines run to their end
 	last    []*coro // those that are ready then
@@ -66,6 +67,7 @@ type coro struct {
 	pri    Priority
 	job    task.Job    // nil: free
 	waits  *suspension // what a close may interrupt, or nil
+	what   string      // what it is for, if that is known
 	queued bool        // in a line
 	ended  bool        // was told to end
 	dead   bool        // a job called Goexit

@@ -51,6 +51,18 @@ func (h *host) Suspend(ctx context.Context, start func(wake func())) error {
 	return (*Loop)(h).Suspend(ctx, start)
 }
 
+// Stacks implements [task.Listing].
+func (h *host) Stacks(yield func(s *task.Stack) bool) {
+	for _, c := range h.co.pool.all {
+		if c != nil && c.job != nil && !yield(&c.stack) {
+			return
+		}
+	}
+}
+
+// Dump implements [task.Listing].
+func (h *host) Dump() string { return (*Loop)(h).stack() }
+
 const (
 	// defaultBudget is how many operations in a row may have no need to wait
 	// before others get a turn. At 20 ns each that is some microseconds.
@@ -90,6 +102,7 @@ func (l *Loop) beginCoros(ctx context.Context) {
 	l.co.where.enter(nil)
 	l.co.ctx, l.co.cancel = context.WithCancelCause(ctx)
 	l.co.root = task.NewRoot(l.co.ctx, (*host)(l))
+	l.co.unlist = task.AddHost((*host)(l))
 }
 
 // endCoros is deferred by Run: it runs all coroutines to their end, and
@@ -97,6 +110,7 @@ func (l *Loop) beginCoros(ctx context.Context) {
 func (l *Loop) endCoros(err *error) {
 	defer l.co.where.leave(l.co.base)
 	l.runOut()
+	l.co.unlist()
 	l.co.cancel(nil)
 	if !l.co.normal || l.co.failure == nil {
 		return

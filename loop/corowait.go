@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"runtime/debug"
@@ -28,6 +29,7 @@ func (l *Loop) Suspend(ctx context.Context, start func(wake func())) error {
 		return err
 	}
 	s := &suspension{c: c}
+	c.what = ""
 	start(s.wake)
 	if s.state.Load() == waitWoken {
 		c.breathe()
@@ -36,8 +38,10 @@ func (l *Loop) Suspend(ctx context.Context, start func(wake func())) error {
 	s.watch.Watch(ctx, s)
 	if s.state.CompareAndSwap(waitStarting, waitParked) {
 		c.waits = s
+		c.stack.Rest(cmp.Or(c.what, "an event"))
 		c.stack.Leave()
 		c.Park()
+		c.stack.Rest("")
 		c.waits = nil
 	}
 	s.watch.Stop()
@@ -214,7 +218,10 @@ func Yield(ctx context.Context) error {
 func Sleep(ctx context.Context, d time.Duration) error {
 	if c := coroOf(ctx); c != nil {
 		var t *Timer
-		err := c.l.Suspend(ctx, func(wake func()) { t = c.l.After(d, c.pri, wake) })
+		err := c.l.Suspend(ctx, func(wake func()) {
+			c.what = "a timer"
+			t = c.l.After(d, c.pri, wake)
+		})
 		if err != nil && t != nil {
 			t.Stop()
 		}
@@ -295,8 +302,10 @@ func (c *coro) bridge(ctx context.Context, fn func() error) error {
 		err = fn()
 		normal = true
 	}()
+	c.stack.Rest("a function beside the loop")
 	c.stack.Leave()
 	c.Park()
+	c.stack.Rest("")
 	if raise != nil {
 		panic(raise)
 	}

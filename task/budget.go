@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 )
 
@@ -54,19 +55,29 @@ func (b *Budget) Acquire(ctx context.Context, n int64) error {
 		return tooLarge(n, b.size)
 	}
 	w := &waiter{n: n, ready: make(chan struct{})}
+	what := b.waitsFor(n)
 	if h := stackHost(ctx); h != nil {
 		b.mu.Unlock()
+		defer Waiting(ctx, what).Done()
 		return b.suspend(ctx, h, w)
 	}
 	e := b.waiters.PushBack(w)
 	b.mu.Unlock()
-	Detach(ctx)
+	defer Waiting(ctx, what).Done()
 	select {
 	case <-w.ready:
 		return w.err
 	case <-ctx.Done():
 		return b.leave(ctx, e, w)
 	}
+}
+
+// waitsFor is for [Waiting]; the lock is held.
+func (b *Budget) waitsFor(n int64) string {
+	if b == requests {
+		return strconv.FormatInt(n, 10) + " of the " + strconv.FormatInt(b.size, 10) + " requests in flight"
+	}
+	return strconv.FormatInt(n, 10) + " of a budget of " + strconv.FormatInt(b.size, 10)
 }
 
 // suspend waits on a coroutine.

@@ -33,11 +33,14 @@ type Group struct {
 
 	bodyG uintptr   // goroutine of the body
 	wake  sync.Cond // the body's goroutine waits here, nobody else
+	crew  *crew     // for those who look at the group
+	began int64     // when it could first be seen, by clock; 0: not yet
 
 	mu         sync.Mutex
 	seq        uint32 // tasks started so far
 	queue      queue  // started by Go
 	later      queue  // started by GoLater: for helpers only
+	joiner     runner // the body's goroutine, when the body has returned
 	unfinished int    // started and not ended
 	running    int32  // tasks that hold one of the limit's slots
 	inlined    int32  // tasks that run inside Go
@@ -120,6 +123,9 @@ func newGroup(ctx context.Context, opts *Options, pc uintptr) *Group {
 	}
 	g.wake.L = &g.mu
 	g.bodyG = goroutine()
+	if g.self.name != "" {
+		g.man()
+	}
 	return g
 }
 

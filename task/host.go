@@ -58,6 +58,11 @@ type Stack struct {
 	clean  *frame // from here down there is nothing to do for Leave
 	depth  int    // groups on this stack
 	streak int    // tasks in a row that did not wait
+
+	waits  string  // what it is parked for, see Rest
+	since  int64   // and since when, by clock
+	rested *record // that was parked last
+	first  int64   // when that was parked first
 }
 
 // Init is called once, by the coroutine itself, before it works.

@@ -27,16 +27,22 @@ func (g *Group) full() bool { return g.limit > 0 && g.running >= g.limit }
 func (g *Group) help() {
 	g.mu.Lock()
 	g.starting = false
+	if g.closed {
+		g.mu.Unlock()
+		return
+	}
+	h := g.man().hire()
 	for {
 		var r *record
 		if !g.full() {
 			r = g.claim(true)
 		}
 		if r == nil {
+			g.crew.dismiss(h)
 			g.mu.Unlock()
 			return
 		}
-		g.runLocked(r, true)
+		g.runLocked(r, true, &h.runner)
 	}
 }
 
@@ -76,24 +82,26 @@ func (g *Group) wakeBody() {
 // runLocked runs r in a slot. The lock is held on entry and on return, and
 // free meanwhile. When the task calls Goexit it does not return, but the
 // books are kept all the same.
-func (g *Group) runLocked(r *record, slot bool) {
+func (g *Group) runLocked(r *record, slot bool, w *runner) {
 	if slot {
 		g.running++
 	}
+	w.begin(r)
 	spawn := g.wantHelper()
 	g.mu.Unlock()
 	if spawn {
 		go g.help()
 	}
-	settled := g.run(r, slot)
+	settled := g.run(r, slot, w)
 	g.mu.Lock()
 	if !settled {
-		g.finish(slot)
+		g.finish(slot, w)
 	}
 }
 
 // finish notes the end of a task. The lock is held.
-func (g *Group) finish(slot bool) {
+func (g *Group) finish(slot bool, w *runner) {
+	w.cur = nil
 	if slot {
 		g.running--
 	} else {
@@ -108,7 +116,7 @@ func (g *Group) finish(slot bool) {
 // run calls the task's function and keeps what went wrong. A panic ends
 // here, Goexit goes on, and so does one that the panic stood on top of: it
 // cannot be told, so the books are settled in both cases.
-func (g *Group) run(r *record, slot bool) (settled bool) {
+func (g *Group) run(r *record, slot bool, w *runner) (settled bool) {
 	normal := false
 	defer func() {
 		if normal {
@@ -121,7 +129,7 @@ func (g *Group) run(r *record, slot bool) (settled bool) {
 		}
 		settled = true
 		g.mu.Lock()
-		g.finish(slot)
+		g.finish(slot, w)
 		spawn := g.wantHelper()
 		g.mu.Unlock()
 		if spawn {
@@ -179,13 +187,14 @@ func (g *Group) waitForHelpers() {
 // runInline is runLocked with the lock taken again even when the task called
 // Goexit, since the caller's deferred unlock is next.
 func (g *Group) runInline(r *record) {
-	returned := false
+	returned, h := false, g.man().hire()
 	defer func() {
 		if !returned {
 			g.mu.Lock()
 		}
+		g.crew.dismiss(h)
 	}()
-	g.runLocked(r, false)
+	g.runLocked(r, false, &h.runner)
 	returned = true
 }
 
@@ -198,6 +207,7 @@ func (g *Group) join() {
 	}
 	g.bodyBusy = true
 	g.mu.Lock()
+	g.joining = true
 	for {
 		var r *record
 		if !g.full() {
@@ -205,9 +215,10 @@ func (g *Group) join() {
 		}
 		switch {
 		case r != nil:
-			g.runLocked(r, true)
+			g.runLocked(r, true, &g.joiner)
 		case g.unfinished == 0:
 			g.closed = true
+			g.unlist()
 			g.mu.Unlock()
 			g.cause = ended(&g.scope)
 			g.cancel(nil)

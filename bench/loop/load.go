@@ -40,6 +40,7 @@ type peer struct {
 type loader struct {
 	Load
 	ep    int
+	timer int // descriptor that is readable when the next message is due
 	peers map[int32]*peer
 	order []*peer
 	out   []byte
@@ -118,14 +119,12 @@ func (l *loader) send(p *peer, due time.Time) error {
 func (l *loader) work(end time.Time) error {
 	events := make([]unix.EpollEvent, 256)
 	for now := time.Now(); now.Before(end); now = time.Now() {
-		wait := -1
 		if l.Every > 0 {
-			wait = 0 // spin: sleeping would add its own delay
-			if err := l.pace(now); err != nil {
+			if err := l.pace(now, end); err != nil {
 				return err
 			}
 		}
-		n, err := unix.EpollWait(l.ep, events, wait)
+		n, err := unix.EpollWait(l.ep, events, -1)
 		if err == unix.EINTR {
 			continue
 		}
@@ -133,7 +132,11 @@ func (l *loader) work(end time.Time) error {
 			return err
 		}
 		for _, ev := range events[:max(n, 0)] {
-			if err := l.receive(l.peers[ev.Fd]); err != nil {
+			p := l.peers[ev.Fd]
+			if p == nil {
+				continue // the timer: setting it anew takes its readiness away
+			}
+			if err := l.receive(p); err != nil {
 				return err
 			}
 		}
@@ -141,18 +144,36 @@ func (l *loader) work(end time.Time) error {
 	return nil
 }
 
-// pace sends what is due. A connection whose answer is late skips, and its
-// delay counts from the time that its message was due.
-func (l *loader) pace(now time.Time) error {
+// pace sends what is due, and sets the timer to what is next. A connection
+// whose answer is late skips, and its delay counts from the time that its
+// message was due.
+func (l *loader) pace(now, end time.Time) error {
+	next := end
 	for _, p := range l.order {
-		if now.Before(p.due) || p.waiting {
-			continue
-		}
-		if err := l.send(p, p.due); err != nil {
-			return err
+		switch {
+		case p.waiting:
+		case now.Before(p.due):
+			if p.due.Before(next) {
+				next = p.due
+			}
+		default:
+			if err := l.send(p, p.due); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	if l.timer == 0 {
+		fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK)
+		if err != nil {
+			return err
+		}
+		if err := unix.EpollCtl(l.ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}); err != nil {
+			return err
+		}
+		l.timer = fd
+	}
+	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(1, next.Sub(now).Nanoseconds()))}
+	return unix.TimerfdSettime(l.timer, 0, &spec, nil)
 }
 
 func (l *loader) receive(p *peer) error {

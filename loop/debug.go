@@ -23,8 +23,7 @@ type debugger struct {
 
 const debugSlow = 100 * time.Millisecond
 
-func (l *Loop) initDebug(opts *Options) {
-	d := &l.debug
+func (d *debugger) init(opts *Options) {
 	d.on, d.slow, d.log = opts.Debug, opts.Slow, opts.Log
 	if d.slow == 0 && d.on {
 		d.slow = debugSlow

@@ -152,19 +152,20 @@ const (
 
 // New returns a loop. What is posted before [Loop.Run] waits for it.
 func New(opts *Options) *Loop {
-	l := &Loop{starve: defaultStarve, base: time.Now(), wake: make(chan struct{}, 1), done: make(chan struct{})}
-	l.first.Store(int64(never))
-	l.conns.init()
-	l.life, l.die = context.WithCancel(context.Background())
-	if opts != nil {
-		l.initDebug(opts)
-		l.clock, l.pick, l.finite = opts.Clock, opts.Pick, opts.Finite
-		if opts.Starve != 0 {
-			l.starve = opts.Starve
-		}
-	} else {
+	if opts == nil {
 		opts = &Options{}
 	}
+	l := &Loop{
+		starve: defaultStarve, clock: opts.Clock, pick: opts.Pick, finite: opts.Finite,
+		base: time.Now(), wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	if opts.Starve != 0 {
+		l.starve = opts.Starve
+	}
+	l.first.Store(int64(never))
+	l.life, l.die = context.WithCancel(context.Background())
+	l.conns.init()
+	l.debug.init(opts)
 	l.co.setUp(l, opts)
 	return l
 }

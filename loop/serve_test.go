@@ -3,6 +3,7 @@ package loop_test
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -113,11 +114,27 @@ func (s *shaky) Accept() (net.Conn, error) {
 }
 
 func TestAcceptGoesOnAfterErrors(t *testing.T) {
-	var book logbook
+	for name, own := range map[string]bool{"own log": true, "default log": false} {
+		t.Run(name, func(t *testing.T) {
+			var book logbook
+			var opts *loop.Options
+			if own {
+				opts = &loop.Options{Log: book.logger()}
+			} else {
+				before := slog.Default()
+				defer slog.SetDefault(before)
+				slog.SetDefault(book.logger())
+			}
+			acceptGoesOn(t, &book, opts)
+		})
+	}
+}
+
+func acceptGoesOn(t *testing.T, book *logbook, opts *loop.Options) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	addr := ln.Addr().String()
-	l := loop.New(&loop.Options{Log: book.logger()})
+	l := loop.New(opts)
 	_, err = l.Serve(&shaky{ln, 2}, func() loop.Protocol { return shout{} }, nil)
 	must(t, err)
 	client := make(chan error, 1)

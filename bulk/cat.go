@@ -34,19 +34,38 @@ const (
 // [fault.Changed]: bytes of two versions are never mixed, where the store
 // has versions. An error of w ends the run and is returned as it is.
 func Cat(ctx context.Context, w io.Writer, src iter.Seq2[Object, error], opts *Options) (Summary, error) {
-	c := &catRun{recorder: newRecorder("cat", opts), w: w}
+	return (&catRun{recorder: newRecorder("cat", opts), w: w}).run(ctx, src)
+}
+
+// CatRange is [Cat] for a part of each object: length bytes from the offset
+// off on, fewer where the object ends before; 0 means to its end. A negative
+// off counts from the end. Where the part is larger than what is read ahead
+// for one object, it comes from one request.
+func CatRange(ctx context.Context, w io.Writer, src iter.Seq2[Object, error], off, length int64, opts *Options) (Summary, error) {
+	if length < 0 {
+		return Summary{}, fault.New("cat", "", fault.Invalid, fmt.Errorf("a length of %d bytes", length))
+	}
+	c := &catRun{recorder: newRecorder("cat", opts), w: w, part: &byteRange{off, length}}
+	return c.run(ctx, src)
+}
+
+// A byteRange is a part of an object, as [fsys.OpenOptions] have it.
+type byteRange struct{ off, length int64 }
+
+// run does the work of Cat.
+func (c *catRun) run(ctx context.Context, src iter.Seq2[Object, error]) (Summary, error) {
 	// One half is for heads, the other for the ranges of the object that is
 	// being written: were they to share, heads could fill it all and wait for
 	// an object that waits for room.
 	half := max(c.opts.Window/2, 1)
-	c.head, c.guess, c.part = min(headBytes, half), min(guessBytes, half), min(rangeBytes, half)
+	c.head, c.guess, c.rangeBytes = min(headBytes, half), min(guessBytes, half), min(rangeBytes, half)
 	heads := func(yield func(*piece, error) bool) {
 		for o, err := range src {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			c.begin(1, o.size())
+			c.begin(1, c.want(o.size()))
 			if !yield(c.headOf(o), nil) {
 				return
 			}
@@ -62,8 +81,9 @@ func Cat(ctx context.Context, w io.Writer, src iter.Seq2[Object, error], opts *O
 
 type catRun struct {
 	*recorder
-	w                 io.Writer
-	head, guess, part int64
+	w                       io.Writer
+	head, guess, rangeBytes int64
+	part                    *byteRange // what is wanted of each object; nil is all
 }
 
 // A piece is a range of one object on its way.
@@ -82,6 +102,9 @@ type piece struct {
 // headOf plans the first request for o.
 func (c *catRun) headOf(o Object) *piece {
 	p := &piece{obj: o, ready: make(chan struct{})}
+	if c.part != nil {
+		return c.headOfPart(p)
+	}
 	switch size := o.size(); {
 	case size < 0:
 		p.held, p.asked = c.guess, c.guess
@@ -93,8 +116,50 @@ func (c *catRun) headOf(o Object) *piece {
 	return p
 }
 
+// headOfPart plans the request for the part that is wanted, when it is small
+// enough to be read ahead; else nothing is, and asked stays 0.
+func (c *catRun) headOfPart(p *piece) *piece {
+	n := c.want(p.obj.size())
+	if n < 0 && c.part.length == 0 || n > c.head || c.part.length > c.head {
+		return p
+	}
+	p.off, p.held = c.part.off, n
+	if n < 0 {
+		p.held = c.part.length
+	}
+	p.asked = p.held
+	return p
+}
+
+// want returns how many bytes of an object of some size are wanted, or -1
+// when that depends on a size that is not known.
+func (c *catRun) want(size int64) int64 {
+	r := c.part
+	switch {
+	case r == nil:
+		return size
+	case size < 0 && r.off < 0 && r.length == 0:
+		return -r.off
+	case size < 0:
+		return -1
+	}
+	off := r.off
+	if off < 0 {
+		off = max(size+off, 0)
+	}
+	n := max(size-off, 0)
+	if r.length > 0 {
+		n = min(n, r.length)
+	}
+	return n
+}
+
 // fetchHead reads the beginning of an object into memory.
 func (c *catRun) fetchHead(ctx context.Context, p *piece) {
+	if c.part != nil {
+		p.err = c.fetchPart(ctx, p)
+		return
+	}
 	p.err = c.fetch(ctx, p, "")
 }
 
@@ -133,6 +198,27 @@ func (r *recorder) fetch(ctx context.Context, p *piece, version string) error {
 	return err
 }
 
+// fetchPart reads a small part into memory. Nothing is read ahead of a large
+// one.
+func (c *catRun) fetchPart(ctx context.Context, p *piece) error {
+	if p.asked == 0 {
+		return nil
+	}
+	if err := task.Requests().Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer task.Requests().Release(1)
+	in, err := p.obj.FS.Open(ctx, p.obj.Path, &fsys.OpenOptions{Offset: p.off, Length: p.asked})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	p.buf, err = io.ReadAll(io.LimitReader(in, p.asked))
+	c.opts.Progress.bytes.Add(int64(len(p.buf)))
+	p.whole = true
+	return err
+}
+
 // write writes the object whose head is p; it is its turn.
 func (c *catRun) write(ctx context.Context, p *piece) error {
 	if p.err != nil {
@@ -144,6 +230,8 @@ func (c *catRun) write(ctx context.Context, p *piece) error {
 	switch {
 	case p.whole:
 		n, err = c.put(p.buf)
+	case c.part != nil:
+		n, err = c.stream(ctx, p.obj)
 	case p.entry.Version == "" || p.entry.Size < 0:
 		// Nothing ties two requests to one version: take it all from one.
 		c.opts.Progress.bytes.Add(-int64(len(p.buf)))
@@ -170,8 +258,8 @@ func (c *catRun) write(ctx context.Context, p *piece) error {
 // rest fetches what follows the head p, in ranges of the same version.
 func (c *catRun) rest(ctx context.Context, p *piece) (n int64, err error) {
 	fetch := func(ctx context.Context, r *piece) { r.err = c.fetch(ctx, r, p.entry.Version) }
-	err = inOrder(ctx, c.opts.Jobs, task.NewBudget(c.part*max(1, c.opts.Window/2/c.part)),
-		ranges(p.obj, int64(len(p.buf)), p.entry.Size, c.part), fetch,
+	err = inOrder(ctx, c.opts.Jobs, task.NewBudget(c.rangeBytes*max(1, c.opts.Window/2/c.rangeBytes)),
+		ranges(p.obj, int64(len(p.buf)), p.entry.Size, c.rangeBytes), fetch,
 		func(_ context.Context, r *piece) error {
 			if r.err != nil {
 				return r.err
@@ -195,13 +283,18 @@ func ranges(o Object, off, end, part int64) iter.Seq2[*piece, error] {
 	}
 }
 
-// stream writes all of an object from one request.
+// stream writes all of an object, or the part that is wanted, from one
+// request.
 func (c *catRun) stream(ctx context.Context, o Object) (n int64, err error) {
 	if err := task.Requests().Acquire(ctx, 1); err != nil {
 		return 0, err
 	}
 	defer task.Requests().Release(1)
-	r, err := o.FS.Open(ctx, o.Path, nil)
+	var opts fsys.OpenOptions
+	if c.part != nil {
+		opts.Offset, opts.Length = c.part.off, c.part.length
+	}
+	r, err := o.FS.Open(ctx, o.Path, &opts)
 	if err != nil {
 		return 0, err
 	}
@@ -213,7 +306,7 @@ func (c *catRun) stream(ctx context.Context, o Object) (n int64, err error) {
 		c.opts.Progress.bytes.Add(int64(m))
 		k, werr := c.put((*buf)[:m])
 		n += k
-		switch size := r.Entry().Size; {
+		switch size := c.want(r.Entry().Size); {
 		case werr != nil:
 			return n, werr
 		case rerr == io.EOF && size >= 0 && n != size:

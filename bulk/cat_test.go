@@ -326,3 +326,47 @@ func BenchmarkCat(b *testing.B) {
 		}
 	}
 }
+
+// Parts of objects, small and large, in one order.
+func TestCatRange(t *testing.T) {
+	w := newWorld(t)
+	big, small := pattern(3<<20, 1), pattern(1000, 2)
+	w.write("mem://s/a", big)
+	w.write("mem://s/b", small)
+	cut := func(b []byte, off, n int) []byte {
+		if off < 0 {
+			off = max(len(b)+off, 0)
+		}
+		b = b[min(off, len(b)):]
+		if n > 0 {
+			b = b[:min(n, len(b))]
+		}
+		return b
+	}
+	for _, c := range [][2]int{{0, 10}, {5, 0}, {500, 2 << 20}, {-10, 0}, {-2000, 0}, {-2000, 100}, {2000, 5}, {-2 << 20, 0}, {0, 0}} {
+		for _, args := range [][]string{{"mem://s/*"}, {"mem://s/a", "mem://s/b"}} {
+			var out bytes.Buffer
+			sum, err := bulk.CatRange(t.Context(), &out, bulk.Expand(t.Context(), w.Mux, args, false), int64(c[0]), int64(c[1]), nil)
+			want := concat(cut(big, c[0], c[1]), cut(small, c[0], c[1]))
+			if err != nil || sum.Done != 2 || sum.Bytes != int64(len(want)) || !bytes.Equal(out.Bytes(), want) {
+				t.Errorf("%v of %v: %d bytes, want %d, %+v, %v", c, args, out.Len(), len(want), sum, err)
+			}
+		}
+	}
+	if _, err := bulk.CatRange(t.Context(), io.Discard, bulk.Expand(t.Context(), w.Mux, []string{"mem://s/a"}, false), 0, -1, nil); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("a negative length: %v", err)
+	}
+}
+
+// A part that breaks off is no shorter part.
+func TestCatRangeBreaksOff(t *testing.T) {
+	for _, n := range []int64{100, 2 << 20} {
+		w := newWorld(t)
+		w.write("mem://s/a", pattern(3<<20, 1))
+		w.faults["s"].Add(&faultfs.Rule{Op: "read", N: 50, Err: fault.New("", "", fault.Unavailable, io.ErrUnexpectedEOF)})
+		_, err := bulk.CatRange(t.Context(), io.Discard, bulk.Expand(t.Context(), w.Mux, []string{"mem://s/a"}, false), 10, n, nil)
+		if fault.KindOf(err) != fault.Unavailable {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+	}
+}

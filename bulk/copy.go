@@ -163,6 +163,9 @@ func (c *copyRun) serverSide(ctx context.Context, d driver.Copier, st Step) (fsy
 	defer task.Requests().Release(1)
 	e, err := d.Copy(ctx, st.Src.Path, st.Dst.Path)
 	if err != nil {
+		if d, ok := err.(*fault.Error); ok && d.Path == st.Dst.Path {
+			return e, dress("copy", st.Dst, err)
+		}
 		return e, dress("copy", st.Src.Ref, err)
 	}
 	if want := st.Src.size(); want < 0 || e.Size < 0 || e.Size == want {

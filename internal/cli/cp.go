@@ -10,19 +10,53 @@ import (
 )
 
 type cpOptions struct {
-	app       *App
+	app *App
+	copyFlags
+	times bool
+}
+
+// copyFlags are the flags that cp and mv share.
+type copyFlags struct {
+	filterFlags
 	recursive bool
 	flatten   bool
 	noClobber bool
 	dryRun    bool
+	verify    bool
 	raw       bool
 	jobs      int
+}
+
+// add declares the flags; verb is "copied" or "moved".
+func (o *copyFlags) add(c *cobra.Command, verb string) {
+	f := c.Flags()
+	f.BoolVarP(&o.recursive, "recursive", "R", false, "take directories with all that is in them")
+	f.BoolVar(&o.flatten, "flatten", false, "put all objects directly into DST, by the last part of their names")
+	f.BoolVarP(&o.noClobber, "no-clobber", "n", false, "leave what exists alone")
+	f.BoolVar(&o.dryRun, "dry-run", false, "show what would be "+verb+" where; change nothing")
+	f.BoolVar(&o.verify, "verify", false, "compare each copy with its source by checksum")
+	o.filterFlags.add(c)
+	jobsFlag(c, &o.jobs)
+	rawFlag(c, &o.raw)
+}
+
+// options checks the flags and returns the options of the plan and the run.
+func (o *copyFlags) options() (*bulk.PlanOptions, *bulk.Options, error) {
+	if err := checkJobs(o.jobs); err != nil {
+		return nil, nil, err
+	}
+	filter, err := o.filter()
+	return &bulk.PlanOptions{
+			Recursive: o.recursive, Flatten: o.flatten, Raw: o.raw, Jobs: o.jobs, Filter: filter,
+		}, &bulk.Options{
+			Jobs: o.jobs, NoClobber: o.noClobber, Verify: o.verify, KeepErrors: firstErrors,
+		}, err
 }
 
 func newCp(a *App) *cobra.Command {
 	o := &cpOptions{app: a}
 	c := &cobra.Command{
-		Use:   "cp [-R] [-n] [-j N] SRC... DST",
+		Use:   "cp [-R] [-n] [FLAG...] SRC... DST",
 		Short: "copy objects",
 		Example: `  leat cp report.txt s3://bucket/report.txt     to that name
   leat cp report.txt s3://bucket/in/            to in/report.txt
@@ -46,59 +80,56 @@ named without "/" as the place for one object or directory, an object where a
 directory is needed, two sources for one name, a copy onto or into itself.
 An object appears at its destination complete or not at all. Inside one store the
 store copies. Directories as such are not copied. -n looks before each copy; between
-two stores it is also atomic where the store can decide, inside one store it is not.`,
+two stores it is also atomic where the store can decide, inside one store it is not.
+With -n a tree that was interrupted is resumed: what is there is whole.
+
+--verify trusts a checksum that the store tells where it is the same, else it reads
+the copy back. ` + filterText,
 	}
-	f := c.Flags()
-	f.BoolVarP(&o.recursive, "recursive", "R", false, "take directories with all that is in them")
-	f.BoolVar(&o.flatten, "flatten", false, "put all objects directly into DST, by the last part of their names")
-	f.BoolVarP(&o.noClobber, "no-clobber", "n", false, "leave what exists alone")
-	f.BoolVar(&o.dryRun, "dry-run", false, "show what would be copied where; copy nothing")
-	jobsFlag(c, &o.jobs)
-	rawFlag(c, &o.raw)
+	o.add(c, "copied")
+	c.Flags().BoolVar(&o.times, "times", false, "give local copies the time of their source; other stores set their own")
 	c.ValidArgsFunction = a.completeURLs
 	return a.command(c, 2, func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) })
 }
 
 func (o *cpOptions) run(ctx context.Context, args []string) error {
-	if err := checkJobs(o.jobs); err != nil {
+	popts, opts, err := o.options()
+	if err != nil {
 		return err
 	}
 	last := len(args) - 1
-	plan, err := bulk.PlanCopy(ctx, o.app.Mux, args[:last], args[last], &bulk.PlanOptions{
-		Recursive: o.recursive, Flatten: o.flatten, Raw: o.raw, Jobs: o.jobs,
-	})
+	plan, err := bulk.PlanCopy(ctx, o.app.Mux, args[:last], args[last], popts)
 	if err != nil {
 		return err
 	}
 	if o.dryRun {
-		return o.show(plan)
+		return o.app.showSteps("copy", plan)
 	}
 	t := o.app.track("copied", true)
-	sum, err := bulk.Copy(ctx, plan, &bulk.Options{
-		Jobs: o.jobs, NoClobber: o.noClobber, Event: t.event, Progress: &t.prog, KeepErrors: firstErrors,
-	})
+	opts.Times, opts.Event, opts.Progress = o.times, t.event, &t.prog
+	sum, err := bulk.Copy(ctx, plan, opts)
 	return t.finish("copy", sum, err)
 }
 
-// show prints the plan instead of running it.
-func (o *cpOptions) show(plan iter.Seq2[bulk.Step, error]) error {
+// showSteps prints a plan instead of running it.
+func (a *App) showSteps(op string, plan iter.Seq2[bulk.Step, error]) error {
 	var n, bytes int64
 	for st, err := range plan {
 		if err != nil {
 			return err
 		}
-		ev := bulk.Event{Op: "copy", Src: st.Src.Ref, Dst: st.Dst, Status: bulk.Skipped, Reason: "dry run"}
+		ev := bulk.Event{Op: op, Src: st.Src.Ref, Dst: st.Dst, Status: bulk.Skipped, Reason: "dry run"}
 		if st.Skip != "" {
 			ev.Reason = st.Skip
 		} else {
 			n++
 			bytes += max(st.Src.Entry.Size, 0)
 		}
-		if err := o.app.showStep(ev); err != nil {
+		if err := a.showStep(ev); err != nil {
 			return err
 		}
 	}
-	return o.app.dryRun("copy", n, bytes)
+	return a.dryRun(op, n, bytes)
 }
 
 // showStep prints what a dry run would do to one object: source and

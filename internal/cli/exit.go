@@ -68,10 +68,10 @@ func exitCode(ctx context.Context, err error) int {
 	switch {
 	case err == nil, isBrokenPipe(err):
 		return exitDone
+	case errors.As(err, &items): // which may hold errors of usage, of lines of run
+		return itemsCode(&items.Summary)
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &items):
-		return itemsCode(&items.Summary)
 	case errors.As(err, &part):
 		return exitPartly
 	}

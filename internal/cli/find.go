@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,18 +12,16 @@ import (
 )
 
 type findOptions struct {
-	app              *App
-	name             string
-	kind             string
-	minSize, maxSize string
-	newer, older     time.Duration
-	long             bool
-	null             bool
-	raw              bool
+	app  *App
+	name string
+	kind string
+	filterFlags
+	long bool
+	null bool
+	raw  bool
 
-	least, most int64 // bytes; most is -1 without a bound
-	now         time.Time
-	sum         bulk.Summary
+	filtered *bulk.Filter
+	sum      bulk.Summary
 }
 
 func newFind(a *App) *cobra.Command {
@@ -38,17 +35,16 @@ func newFind(a *App) *cobra.Command {
 		Long: `Names are printed as the argument was typed, followed by the rest of the path, as
 they are found and in byte order. Without --type only objects are. An object store
 has no directories of its own: with --type d those that some object is in.
-Finding nothing is no error; a source that does not exist is (exit code 4).`,
+Finding nothing is no error; a source that does not exist is (exit code 4).
+
+` + filterText,
 	}
 	f := c.Flags()
 	f.StringVar(&o.name, "name", "", "the last part of the name matches `GLOB`")
 	f.StringVar(&o.kind, "type", "f", "`T` is f for objects, d for directories, fd for both")
-	f.StringVar(&o.minSize, "min-size", "", "objects of at least `SIZE` bytes: 4096, 64k, 1.5MiB, 2GB")
-	f.StringVar(&o.maxSize, "max-size", "", "objects of at most `SIZE` bytes")
-	f.DurationVar(&o.newer, "newer", 0, "changed less than `D` ago: 90s, 24h")
-	f.DurationVar(&o.older, "older", 0, "changed more than `D` ago")
 	f.BoolVarP(&o.long, "long", "l", false, "size and time too")
 	f.BoolVarP(&o.null, "null", "0", false, "end names with NUL instead of a line feed")
+	o.add(c)
 	rawFlag(c, &o.raw)
 	c.ValidArgsFunction = a.completeURLs
 	return a.command(c, 1, func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) })
@@ -69,21 +65,9 @@ func (o *findOptions) check() error {
 	if _, err := fsys.MatchPath(o.name, ""); err != nil {
 		return &usageError{msg: "--name: " + err.Error()}
 	}
-	o.now, o.most = time.Now(), -1
-	for _, f := range []struct {
-		flag, text string
-		to         *int64
-	}{{"min-size", o.minSize, &o.least}, {"max-size", o.maxSize, &o.most}} {
-		if f.text == "" {
-			continue
-		}
-		n, err := parseSize(f.text)
-		if err != nil {
-			return &usageError{msg: "--" + f.flag + ": " + err.Error()}
-		}
-		*f.to = n
-	}
-	return nil
+	var err error
+	o.filtered, err = o.filter()
+	return err
 }
 
 // one searches one argument.
@@ -166,8 +150,8 @@ func (o *findOptions) above(t *target, e fsys.Entry, open []string, top int) ([]
 	return open, nil
 }
 
-// passes applies the tests.
-func (o *findOptions) passes(e fsys.Entry) bool {
+// passes applies the tests. A directory passes none on size.
+func (o *findOptions) passes(t *target, e fsys.Entry) bool {
 	want := "f"
 	if e.Kind == fsys.Dir {
 		want = "d"
@@ -180,17 +164,11 @@ func (o *findOptions) passes(e fsys.Entry) bool {
 			return false
 		}
 	}
-	sized := o.minSize != "" || o.maxSize != ""
-	if sized && (e.Kind != fsys.File || e.Size < o.least || o.most >= 0 && e.Size > o.most) {
-		return false
-	}
-	timed := o.newer != 0 || o.older != 0
-	age := o.now.Sub(e.ModTime)
-	return !timed || !e.ModTime.IsZero() && (o.newer == 0 || age < o.newer) && (o.older == 0 || age > o.older)
+	return o.filtered.Match(t.below(e.Path), e)
 }
 
 func (o *findOptions) print(t *target, e fsys.Entry) error {
-	if !o.passes(e) {
+	if !o.passes(t, e) {
 		return nil
 	}
 	o.sum.Done++

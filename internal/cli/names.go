@@ -84,12 +84,21 @@ func (t *target) show(path string) string {
 	return t.fs.URL(path)
 }
 
-// below returns the name of path as seen from the directory t.
+// below returns the name of path as seen from the directory t, or from the
+// one where the wildcards of t begin.
 func (t *target) below(path string) string {
-	if t.path == "" {
+	dir := t.path
+	if t.wild {
+		dir = dir[:strings.IndexAny(dir, `*?[\`)]
+		dir = dir[:max(strings.LastIndexByte(dir, '/'), 0)]
+	}
+	if path == dir && !t.wild {
+		return path[strings.LastIndexByte(path, '/')+1:]
+	}
+	if dir == "" {
 		return path
 	}
-	return strings.TrimPrefix(path, t.path+"/")
+	return strings.TrimPrefix(path, dir+"/")
 }
 
 // stat looks at a target that is no pattern.

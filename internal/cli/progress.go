@@ -133,8 +133,18 @@ func barPosition(s *bulk.Snapshot) (total, now int64) {
 	return s.Items, s.Ended()
 }
 
-// progressLine says how far a run is: "copied 1,234 of 10,000 objects, 40.2
-// MiB of 1.20 GiB, 38.0 MiB/s, 1m2s". A total that is still growing has a
+// timeLeft estimates how long the rest of a run takes, by its rate so far; 0
+// while that cannot be told.
+func timeLeft(s *bulk.Snapshot, d time.Duration) time.Duration {
+	total, now := barPosition(s)
+	if now <= 0 || total <= now || d <= 0 {
+		return 0
+	}
+	return time.Duration(float64(d) * float64(total-now) / float64(now))
+}
+
+// progressLine says how far a run is: "copied 1,234 of 10,000, 40.2 MiB of
+// 1.20 GiB, 38.0 MiB/s, 1m2s, 29s left". A total that is still growing has a
 // "+".
 func progressLine(done string, s bulk.Snapshot, d time.Duration) string {
 	plus := ""
@@ -152,5 +162,9 @@ func progressLine(done string, s bulk.Snapshot, d time.Duration) string {
 	if s.Failed > 0 {
 		parts = append(parts, count(s.Failed)+" failed")
 	}
-	return strings.Join(append(parts, d.Round(time.Second).String()), ", ")
+	parts = append(parts, d.Round(time.Second).String())
+	if left := timeLeft(&s, d); left > 0 {
+		parts = append(parts, max(left, time.Second).Round(time.Second).String()+" left")
+	}
+	return strings.Join(parts, ", ")
 }

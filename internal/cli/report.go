@@ -22,11 +22,11 @@ func (a *App) report(ctx context.Context, err error) {
 	case errors.As(context.Cause(ctx), &sig):
 		a.say(sig.Error())
 	case err == nil, isBrokenPipe(err), errors.As(err, &quiet):
+	case errors.As(err, &items): // each was told when it happened
+		a.hint(hintForItems(items.Summary.Errors))
 	case errors.As(err, &usage):
 		a.say(usage.msg)
 		a.hint(usage.hint)
-	case errors.As(err, &items): // each was told when it happened
-		a.hint(hintFor(items.Summary.Errors))
 	default:
 		a.say(err.Error())
 		a.hint(hintFor([]error{err}))
@@ -43,6 +43,20 @@ func (a *App) hint(text string) {
 // help against.
 func hintFor(errs []error) string {
 	for _, err := range errs {
+		if h := hintForOne(err); h != "" {
+			return h
+		}
+	}
+	return ""
+}
+
+// hintForItems is hintFor for items of a run. That a directory is in the place
+// of one has nothing to do with -R.
+func hintForItems(errs []error) string {
+	for _, err := range errs {
+		if fault.KindOf(err) == fault.IsDir {
+			continue
+		}
 		if h := hintForOne(err); h != "" {
 			return h
 		}

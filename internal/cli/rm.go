@@ -10,7 +10,8 @@ import (
 )
 
 type rmOptions struct {
-	app       *App
+	app *App
+	filterFlags
 	recursive bool
 	dryRun    bool
 	raw       bool
@@ -28,12 +29,16 @@ func newRm(a *App) *cobra.Command {
   leat rm -R --max-delete 50000 s3://bucket/tmp`,
 		Long: `Everything is listed before anything is removed: a listing that fails, a source that
 does not exist (exit code 4) or more than --max-delete entries (exit code 5) remove
-nothing. A link is removed itself, not what it points to.`,
+nothing. A link is removed itself, not what it points to. Where --include and the like
+leave something out, directories stay.
+
+` + filterText,
 	}
 	f := c.Flags()
 	f.BoolVarP(&o.recursive, "recursive", "R", false, "take directories with all that is in them")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what would be removed; remove nothing")
 	f.IntVar(&o.max, "max-delete", 1000, "refuse to remove more than `N` entries; -1 for no bound")
+	o.add(c)
 	jobsFlag(c, &o.jobs)
 	rawFlag(c, &o.raw)
 	c.ValidArgsFunction = a.completeURLs
@@ -47,8 +52,12 @@ func (o *rmOptions) run(ctx context.Context, args []string) error {
 	if o.max == 0 {
 		return &usageError{msg: "--max-delete 0 would refuse everything", hint: "--dry-run shows what would be removed"}
 	}
+	filter, err := o.filter()
+	if err != nil {
+		return err
+	}
 	plan, err := bulk.PlanRemove(ctx, o.app.Mux, args, &bulk.PlanOptions{
-		Recursive: o.recursive, Raw: o.raw, MaxRemove: o.max, Jobs: o.jobs,
+		Recursive: o.recursive, Raw: o.raw, MaxRemove: o.max, Jobs: o.jobs, Filter: filter,
 	})
 	if err != nil {
 		if fault.KindOf(err) == fault.Refused {

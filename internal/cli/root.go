@@ -10,9 +10,28 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// newRoot builds the command tree. Commands are listed here and nowhere
-// else.
+// newRoot builds the command tree. Commands are listed here, and those that
+// lines of run can be in run.go.
 func newRoot(a *App) *cobra.Command {
+	root := bareRoot(a)
+	root.AddCommand(
+		newMap(a), newUp(a), newWorker(a),
+		newLs(a), newFind(a), newStat(a), newDu(a), newCat(a), newCp(a), newMv(a), newRm(a), newSync(a), newRun(a),
+		newVersion(a),
+	)
+	root.AddCommand(topics()...)
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveDefault)
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.Short = "print the completion script of a shell: bash, zsh, fish, powershell"
+		}
+	}
+	return root
+}
+
+// bareRoot is the root without commands.
+func bareRoot(a *App) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "leat COMMAND [FLAG...] [ARG...]",
 		Short: "do something to every object that a pattern matches, wherever it lives",
@@ -49,18 +68,6 @@ Patterns (* ? [a-z] **) work on all of them; quote them, so that the shell leave
 	})
 	root.SetHelpFunc(a.showHelp)
 	root.SetHelpCommand(newHelp(a))
-	root.AddCommand(
-		newMap(a), newUp(a), newWorker(a),
-		newLs(a), newFind(a), newStat(a), newCat(a), newCp(a), newRm(a), newVersion(a),
-	)
-	root.AddCommand(topics()...)
-	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveDefault)
-	root.InitDefaultCompletionCmd()
-	for _, c := range root.Commands() {
-		if c.Name() == "completion" {
-			c.Short = "print the completion script of a shell: bash, zsh, fish, powershell"
-		}
-	}
 	return root
 }
 

@@ -26,6 +26,8 @@ type Streams struct {
 	// Color says that escape sequences for colour are welcome on Out.
 	Color bool
 
+	tag string // begins every message: which line of a file it is about
+
 	mu      sync.Mutex // guards the fields below and every write
 	out     io.Writer
 	buf     *bufio.Writer // over out
@@ -102,7 +104,16 @@ func (s *Streams) Flush() error {
 func (s *Streams) say(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, _ = io.WriteString(s.err, "leat: "+oneLine(text)+"\n")
+	_, _ = io.WriteString(s.err, "leat: "+s.tag+oneLine(text)+"\n")
+}
+
+// An errWriter writes to the standard error of other streams.
+type errWriter struct{ s *Streams }
+
+func (w errWriter) Write(b []byte) (int, error) {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	return w.s.err.Write(b)
 }
 
 // redirectErr makes what is written to standard error go to what to returns

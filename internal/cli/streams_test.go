@@ -190,8 +190,10 @@ func TestProgressLine(t *testing.T) {
 		s    bulk.Snapshot
 		want string
 	}{
-		{bulk.Snapshot{Done: 1234, Items: 10000, Complete: true, Sized: true, Bytes: 4 << 20, ItemBytes: 1 << 30}, "copied 1,234 of 10,000, 4.00 MiB of 1.00 GiB, 2.00 MiB/s, 2s"},
+		{bulk.Snapshot{Done: 1234, Items: 10000, Complete: true, Sized: true, Bytes: 4 << 20, ItemBytes: 1 << 30}, "copied 1,234 of 10,000, 4.00 MiB of 1.00 GiB, 2.00 MiB/s, 2s, 8m30s left"},
 		{bulk.Snapshot{Done: 3, Items: 9, Bytes: 2048, Failed: 1}, "copied 3 of 9+, 2.00 KiB, 1.00 KiB/s, 1 failed, 2s"},
+		{bulk.Snapshot{Done: 2, Skipped: 1, Items: 9, Complete: true}, "copied 2 of 9, 2s, 4s left"},
+		{bulk.Snapshot{Done: 9, Items: 9, Complete: true}, "copied 9 of 9, 2s"},
 	} {
 		if got := progressLine("copied", c.s, 2*time.Second); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)

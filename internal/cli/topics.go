@@ -19,7 +19,8 @@ const exitCodesText = `The exit code says how a command ended:
   2    usage: the command line cannot be right; nothing was done
   3    partly done: some items failed; each is named on standard error
   4    a named source does not exist
-  5    refused by a guard: --max-delete, a copy onto itself; nothing was done
+  5    refused by a guard: --max-delete, an empty source with --delete, a copy onto
+       itself; what the guard is for was not done
   6    temporary: a store could not be reached; try again later. Each request is
        tried up to five times and for 20 s at most; to connect may take 5 s
   130  interrupted, and 143 terminated: the work was stopped and unfinished
@@ -60,7 +61,7 @@ const envText = `Environment variables set the defaults of flags; flags on the c
   LEAT_COLOR, LEAT_PROGRESS     auto, always or never
   LEAT_JOBS                     -j, how many objects are worked on at once
   LEAT_JSON, LEAT_QUIET, LEAT_VERBOSE     true or false
-  LEAT_MAX_DELETE               --max-delete of rm
+  LEAT_MAX_DELETE               --max-delete of rm and sync
 
 NO_COLOR, set to anything, turns colour off. For the AWS_ variables of S3 see
 leat help urls.`

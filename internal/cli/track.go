@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/leat-dev/leat/bulk"
+	"github.com/leat-dev/leat/fault"
 )
 
 // A tracker follows one run of package bulk: it shows progress, tells each
@@ -46,7 +47,7 @@ func (t *tracker) event(ev bulk.Event) {
 	}
 	text := ev.Status.String()
 	if ev.Status == bulk.Done {
-		text = t.done
+		text = doneWord(ev.Op, t.done)
 	}
 	text += " " + quoteUnprintable(ev.Src.URL())
 	if dst := ev.Dst.URL(); dst != "" {
@@ -56,6 +57,19 @@ func (t *tracker) event(ev bulk.Event) {
 		text += ": " + ev.Reason
 	}
 	t.app.say(text)
+}
+
+// doneWord says what was done by an operation of which items are told.
+func doneWord(op, other string) string {
+	switch op {
+	case "copy":
+		return "copied"
+	case "remove":
+		return "removed"
+	case "move":
+		return "moved"
+	}
+	return other
 }
 
 // finish sums up and returns the error of the command.
@@ -74,7 +88,7 @@ func (t *tracker) finish(op string, sum bulk.Summary, err error) error {
 		_ = a.printJSON(newSummaryJSON(op, &sum, err))
 	}
 	var items *bulk.ItemsError
-	if err != nil && sum.Done > 0 && !errors.As(err, &items) {
+	if err != nil && sum.Done > 0 && !errors.As(err, &items) && fault.KindOf(err) != fault.Refused {
 		return &partError{err}
 	}
 	return err

@@ -33,6 +33,7 @@ install() {
 wanted() {
   missing=()
   need nginx nginx
+  [ -e /usr/lib/nginx/modules/ngx_http_dav_ext_module.so ] || missing+=(libnginx-mod-http-dav-ext)
   need sshd openssh-server
   need git git
   case " $* " in *" -race "*) need "${CC:-gcc}" gcc; [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev) ;; esac

@@ -12,6 +12,7 @@ import (
 	"github.com/leat-dev/leat/fsys/backend/s3fs"
 	"github.com/leat-dev/leat/fsys/backend/sftpfs"
 	"github.com/leat-dev/leat/fsys/backend/tarfs"
+	"github.com/leat-dev/leat/fsys/backend/webdavfs"
 	"github.com/leat-dev/leat/fsys/backend/zipfs"
 	"github.com/leat-dev/leat/fsys/driver"
 	"github.com/leat-dev/leat/fsys/layer/cachefs"
@@ -30,6 +31,8 @@ type Options struct {
 	S3 *s3fs.Options
 	// SFTP is for all SSH servers.
 	SFTP *sftpfs.Options
+	// WebDAV is for all WebDAV servers.
+	WebDAV *webdavfs.Options
 	// Zip is for all zip archives.
 	Zip *zipfs.Options
 	// Tar is for all tar archives.
@@ -56,6 +59,7 @@ func Mux(opts *Options) *fsys.Mux {
 		o = *opts
 	}
 	local, web := localfs.Backend(o.Local), retrying(httpfs.Backend(o.HTTP), o.Retry)
+	dav := retrying(webdavfs.Backend(o.WebDAV), o.Retry)
 	var m *fsys.Mux
 	var refs reffs.Options
 	if o.References != nil {

@@ -3,7 +3,7 @@
 // # Model
 //
 // [Mux] returns a [fsys.Mux] that knows them all: local files (no scheme and
-// "file"), "mem", "http", "https", "s3", "sftp" and "data", and what lies inside one
+// "file"), "mem", "http", "https", "s3", "sftp", "webdav", "webdavs" and "data", and what lies inside one
 // object of any of them: "zip", "tar" and "reference". Stores behind a network
 // are wrapped with retries. Layers stand in front of a URL:
 //

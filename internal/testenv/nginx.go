@@ -8,9 +8,11 @@ import (
 	"testing"
 )
 
-// nginxConf serves a folder with index pages, as one unprivileged process
-// without a daemon. The file names are its prefix, port and root.
+// nginxConf serves a folder, as one unprivileged process without a daemon.
+// The file names are its prefix, port and root; the fourth and fifth place are
+// for what goes before everything and into the server.
 const nginxConf = `
+%[4]s
 daemon off;
 master_process off;
 pid %[1]s/nginx.pid;
@@ -30,7 +32,7 @@ http {
 		root %[3]s;
 		merge_slashes off;
 		absolute_redirect off;
-		autoindex on;
+		%[5]s
 	}
 }
 `
@@ -39,6 +41,29 @@ http {
 // index pages until the test ends. It returns the URL, without a trailing
 // slash.
 func Nginx(t testing.TB, dir string) string {
+	t.Helper()
+	return serveNginx(t, dir, "", "autoindex on;")
+}
+
+// davModule adds PROPFIND to what nginx knows of WebDAV.
+const davModule = "/usr/lib/nginx/modules/ngx_http_dav_ext_module.so"
+
+// NginxDAV serves dir as a WebDAV server until the test ends. It returns the
+// URL, "http://host", without a trailing slash.
+func NginxDAV(t testing.TB, dir string) string {
+	t.Helper()
+	if _, err := os.Stat(davModule); err != nil {
+		missing(t, "nginx has no full WebDAV (Debian: apt-get install libnginx-mod-http-dav-ext)")
+	}
+	return serveNginx(t, dir, "load_module "+davModule+";", `
+		client_max_body_size 0;
+		dav_methods PUT DELETE MKCOL COPY MOVE;
+		dav_ext_methods PROPFIND OPTIONS;
+		dav_access user:rw;`)
+}
+
+// serveNginx runs nginx until the test ends.
+func serveNginx(t testing.TB, dir, before, server string) string {
 	t.Helper()
 	bin, err := findNginx()
 	if err != nil {
@@ -50,7 +75,7 @@ func Nginx(t testing.TB, dir string) string {
 	}
 	prefix := t.TempDir()
 	conf := filepath.Join(prefix, "nginx.conf")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, prefix, addr, dir), 0o600); err != nil {
+	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, prefix, addr, dir, before, server), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p, err := start(addr, filepath.Join(prefix, "out.log"), bin, "-p", prefix, "-e", filepath.Join(prefix, "error.log"), "-c", conf)

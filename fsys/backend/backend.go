@@ -74,6 +74,7 @@ func Mux(opts *Options) *fsys.Mux {
 		"http": web, "https": web,
 		"zip": zipfs.Backend(o.Zip), "tar": tarfs.Backend(o.Tar),
 		"data": datafs.Backend(), "reference": reffs.Backend(&refs),
+		"webdav": dav, "webdavs": dav,
 		"sftp":  retrying(sftpfs.Backend(o.SFTP), o.Retry),
 		"s3":    retrying(s3fs.Backend(o.S3), o.Retry),
 		"cache": cacheLink(o.Cache), "ro": readOnlyLink(), "prefix": prefixLink(), "limit": limitLink(),

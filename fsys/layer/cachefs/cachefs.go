@@ -45,6 +45,9 @@ func newLayer(drv driver.FS, opts *Options) (*layer, error) {
 	f := &layer{drv: drv, opts: o, stats: o.Stats}
 	f.blocks = lru[blockKey, []byte]{max: o.MemoryBytes, age: o.MaxAge}
 	f.entries = lru[string, driver.Entry]{max: int64(o.ListEntries), age: o.Revalidate}
+	if o.Revalidate == 0 {
+		f.entries.age = o.MaxAge // they only tell what has been seen
+	}
 	f.listings = lru[listKey, []driver.Entry]{max: int64(o.ListEntries), age: max(o.ListTTL, 0)}
 	if o.Dir != "" {
 		if f.disk, err = newDisk(&f.opts); err != nil {
@@ -154,15 +157,25 @@ func (f *layer) distrust(path string) {
 }
 
 // remember keeps what the store said about an object, for as long as it may
-// be trusted.
-func (f *layer) remember(e driver.Entry, writes uint64) {
-	if f.opts.Revalidate != 0 && cacheable(e) {
-		f.unlessWritten(writes, func() { f.entries.put(e.Path, e, 1) })
-		f.disk.putKnown(e)
-		if f.written() != writes { // perhaps this path, before the record was there
-			f.disk.dropKnown(e.Path)
-		}
+// be trusted; with record set, on disk too.
+func (f *layer) remember(e driver.Entry, writes uint64, record bool) {
+	if !cacheable(e) {
+		return
 	}
+	f.unlessWritten(writes, func() { f.entries.put(e.Path, e, 1) })
+	if f.opts.Revalidate == 0 || !record {
+		return
+	}
+	f.disk.putKnown(e)
+	if f.written() != writes { // perhaps this path, before the record was there
+		f.disk.dropKnown(e.Path)
+	}
+}
+
+// seen reports whether the object may have blocks in the cache.
+func (f *layer) seen(path string) bool {
+	_, _, ok := f.entries.get(path)
+	return ok || f.disk != nil
 }
 
 // cacheable reports whether the content of e can be told from that of other
@@ -179,17 +192,18 @@ func (f *layer) Stat(ctx context.Context, path string) (driver.Entry, error) {
 	if e, ok := f.trusted(path); ok {
 		return e, nil
 	}
-	return f.ask(ctx, path)
+	return f.ask(ctx, path, false)
 }
 
-// ask asks the store about path.
-func (f *layer) ask(ctx context.Context, path string) (driver.Entry, error) {
+// ask asks the store about path. With record set the answer is kept on disk:
+// not for each Stat, or walking a tree would write a file for each object.
+func (f *layer) ask(ctx context.Context, path string, record bool) (driver.Entry, error) {
 	writes := f.written()
 	e, err := f.drv.Stat(ctx, path)
 	if err != nil {
 		return driver.Entry{}, err
 	}
-	f.remember(e, writes)
+	f.remember(e, writes, record)
 	return e, nil
 }
 

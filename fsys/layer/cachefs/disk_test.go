@@ -95,6 +95,19 @@ func TestRecordsOfVersions(t *testing.T) {
 	})
 }
 
+// Looking at many objects does not write a file for each.
+func TestStatWritesNothing(t *testing.T) {
+	opts := diskOnly(t, true)
+	b := newBench(t, opts)
+	b.write(t, "a", nil)
+	if _, err := b.Stat(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if got := files(t, opts.Dir); len(got) > 0 {
+		t.Errorf("Stat wrote %q", got)
+	}
+}
+
 // Stores that share a directory, and paths and versions that look alike when
 // joined, do not share data.
 func TestKeysAreDistinct(t *testing.T) {

@@ -37,12 +37,12 @@ func (f *layer) open(ctx context.Context, path string, opts driver.OpenOptions, 
 	if ok && opts.Version != "" && e.Version != opts.Version {
 		ok = false // one of the two is out of date
 	}
-	if !ok && f.disk == nil && opts.Offset >= 0 {
+	if !ok && opts.Offset >= 0 && !f.seen(path) {
 		return f.openCold(ctx, path, opts)
 	}
 	if !ok {
 		var err error
-		if e, err = f.ask(ctx, path); err != nil {
+		if e, err = f.ask(ctx, path, true); err != nil {
 			return nil, err
 		}
 	}
@@ -77,7 +77,7 @@ func (f *layer) openCold(ctx context.Context, path string, opts driver.OpenOptio
 	e.Path = path
 	switch {
 	case cacheable(e):
-		f.remember(e, writes)
+		f.remember(e, writes, true)
 		return f.newReader(ctx, e, opts, &coldBody{body, aligned})
 	case aligned == opts:
 		return body, nil

@@ -16,7 +16,6 @@ type files struct {
 	queued int      // how many have their callback in line
 	looked time.Duration
 	cost   time.Duration // of the last look that found something
-	brisk  bool          // the last sleep was short
 	found  func(fd int, is mask)
 }
 

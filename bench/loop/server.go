@@ -86,8 +86,6 @@ func idleYield(l *loop.Loop) {
 	l.Post(loop.Idle, step)
 }
 
-var sink float64
-
 // compute works for d, and asks now and then whether it is to stop.
 func compute(d time.Duration, stop func() bool) {
 	for end := time.Now().Add(d); time.Now().Before(end) && !stop(); {
@@ -95,7 +93,7 @@ func compute(d time.Duration, stop func() bool) {
 		for range 1000 {
 			x = x*1.0000001 + 0.5
 		}
-		sink = x
+		runtime.KeepAlive(x)
 	}
 }
 

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -139,11 +140,27 @@ func handedOver(stack []byte) bool {
 	return bytes.Contains(first, []byte("[coroutine"))
 }
 
-// stuck returns what Run returns when nothing can run any more.
+// maxStuck is how many of those that wait an error names.
+const maxStuck = 10
+
+// stuck returns what Run returns when nothing can run any more: nil if nobody
+// waits, else an error that says who, and for what.
 func (l *Loop) stuck() error {
-	coros, conns := l.co.pool.busy(), len(l.conns.transports.list)
-	if coros+conns == 0 {
+	var who []string
+	for _, c := range l.co.pool.all {
+		if c != nil && c.job != nil {
+			who = append(who, fmt.Sprintf("%s for %s", cmp.Or(c.stack.Path(), "a coroutine"), cmp.Or(c.what, "an event")))
+		}
+	}
+	for _, t := range l.conns.transports.list {
+		who = append(who, fmt.Sprintf("a connection to %v for its protocol", t.RemoteAddr()))
+	}
+	if len(who) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %d coroutines and %d connections wait for what nothing can bring about", ErrStuck, coros, conns)
+	more := ""
+	if n := len(who) - maxStuck; n > 0 {
+		who, more = who[:maxStuck], fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Errorf("%w, but there wait: %s%s", ErrStuck, strings.Join(who, "; "), more)
 }

@@ -3,6 +3,7 @@ package loop_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -131,6 +132,25 @@ func TestPick(t *testing.T) {
 	for i, v := range got {
 		if v != 4-i {
 			t.Fatalf("order %v, want the newest first", got)
+		}
+	}
+}
+
+// The error of a loop that is stuck says who waits for what.
+func TestStuck(t *testing.T) {
+	l := loop.New(&loop.Options{Finite: true})
+	forever := func(ctx context.Context) error { return l.Suspend(ctx, func(func()) {}) }
+	l.Go(loop.Normal, "lonely", forever)
+	for range 20 {
+		l.Go(loop.Normal, "crowd", forever)
+	}
+	err := l.Run(t.Context())
+	if !errors.Is(err, loop.ErrStuck) {
+		t.Fatalf("Run = %v", err)
+	}
+	for _, want := range []string{"lonely for an event", "and 11 more"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %q: %v", want, err)
 		}
 	}
 }

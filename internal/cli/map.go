@@ -167,8 +167,8 @@ func isReducerName(text string) bool {
 // absolute makes a relative local name absolute, since a worker may run in
 // another directory.
 func absolute(url string, pattern bool) string {
-	if fsys.Scheme(url) != "" || strings.HasPrefix(url, "/") {
-		return url
+	if fsys.Scheme(url) != "" || strings.HasPrefix(url, "/") || strings.Contains(url, "::") {
+		return url // of a chain such as cache::name, only the mux knows the parts
 	}
 	dir, err := os.Getwd()
 	if err != nil {

@@ -54,6 +54,8 @@ func (t *target) spell() {
 	switch {
 	case scheme == "http" || scheme == "https":
 		t.byURL = true // the query and the percent signs belong to it
+	case scheme != "" && strings.Contains(t.arg, "::"):
+		t.byURL = true // where in a chain the names go is not ours to know
 	case t.wild && scheme == "" && !filepath.IsAbs(t.arg):
 		if cwd, err := os.Getwd(); err == nil {
 			t.strip = strings.TrimPrefix(filepath.ToSlash(cwd), "/") + "/"

@@ -27,6 +27,14 @@ type PlanOptions struct {
 	// Flatten puts each object directly into the destination, under the last
 	// component of its name. Two that would land on one name are refused.
 	Flatten bool
+	// MaxDepth is how many levels of a directory are taken with Recursive: 1
+	// takes what is directly in it. A directory that a pattern matches is
+	// itself the first level. 0 means no bound.
+	MaxDepth int
+	// Compat decides where a copy lands by the rules of fsspec instead: by
+	// what exists at the destination and by how many objects match.
+	// [fault.Refused] still guards against losing data.
+	Compat bool
 	// Raw takes wildcard characters as part of the names.
 	Raw bool
 	// Filter selects among what the sources name.
@@ -96,6 +104,9 @@ func (p *copyPlan) make(ctx context.Context, mux *fsys.Mux, args []string, dst s
 	if err := p.target(ctx, mux, dst); err != nil {
 		return nil, err
 	}
+	if p.opts.Compat {
+		return p.compat(ctx)
+	}
 	if err := p.checkSources(); err != nil {
 		return nil, err
 	}
@@ -113,7 +124,7 @@ func (p *copyPlan) make(ctx context.Context, mux *fsys.Mux, args []string, dst s
 	if !list && !p.opts.Flatten && len(p.srcs) == 1 {
 		return p.steps(ctx), nil
 	}
-	return p.listed(ctx)
+	return listed(p.steps(ctx))
 }
 
 type copyPlan struct {
@@ -311,11 +322,22 @@ func (p *copyPlan) treeSteps(ctx context.Context, s *source, top, dir, to string
 			p.listing(Ref{s.FS, e.Path})
 			continue
 		}
+		if p.opts.MaxDepth > 0 && p.level(s)+depth(relative(e.Path, dir)) > p.opts.MaxDepth {
+			continue
+		}
 		if p.opts.Filter.Match(relative(e.Path, top), e) && !yield(p.step(s, e, dir, to), nil) {
 			return false
 		}
 	}
 	return true
+}
+
+// level is how many levels a directory of s has used up before what is in it.
+func (*copyPlan) level(s *source) int {
+	if s.wild {
+		return 1
+	}
+	return 0
 }
 
 // wildSteps yields what a pattern matches and, with Recursive, all below the
@@ -370,21 +392,27 @@ func (p *copyPlan) step(s *source, e fsys.Entry, dir, to string) Step {
 	default:
 		st.Dst = Ref{p.dst.FS, join(to, relative(e.Path, dir))}
 	}
+	p.mark(&st)
+	return st
+}
+
+// mark notes why nothing is to be done with an entry.
+func (p *copyPlan) mark(st *Step) {
+	e := st.Src.Entry
 	if e.Kind == fsys.Other {
 		st.Skip = "neither an object nor a directory"
 	} else if _, local := p.dst.FS.LocalPath(""); local && e.Size == 0 && strings.HasSuffix(e.Path, "/") {
 		st.Skip = "marks a directory"
 	}
-	return st
 }
 
 // listed makes the whole plan at once and refuses one in which two objects
 // land on one name, or one on itself. It costs memory: about 300 bytes and
 // two names for each object.
-func (p *copyPlan) listed(ctx context.Context) (iter.Seq2[Step, error], error) {
+func listed(steps iter.Seq2[Step, error]) (iter.Seq2[Step, error], error) {
 	var all []Step
 	seen := map[string]int{}
-	for st, err := range p.steps(ctx) {
+	for st, err := range steps {
 		if err != nil {
 			return nil, err
 		}
@@ -392,11 +420,12 @@ func (p *copyPlan) listed(ctx context.Context) (iter.Seq2[Step, error], error) {
 			if st.Src.same(st.Dst) {
 				return nil, fault.New("copy", st.Src.URL(), fault.Refused, errors.New("source and destination are the same object"))
 			}
-			if i, dup := seen[st.Dst.Path]; dup {
+			to := st.Dst.URL()
+			if i, dup := seen[to]; dup {
 				return nil, fault.New("copy", st.Dst.URL(), fault.Refused,
 					fmt.Errorf("two sources would land here: %q and %q", all[i].Src.URL(), st.Src.URL()))
 			}
-			seen[st.Dst.Path] = len(all)
+			seen[to] = len(all)
 		}
 		all = append(all, st)
 	}

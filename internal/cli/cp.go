@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"iter"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,8 @@ type copyFlags struct {
 	noClobber bool
 	dryRun    bool
 	verify    bool
+	like      bool
+	depth     int
 	raw       bool
 	jobs      int
 }
@@ -35,6 +38,8 @@ func (o *copyFlags) add(c *cobra.Command, verb string) {
 	f.BoolVarP(&o.noClobber, "no-clobber", "n", false, "leave what exists alone")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what would be "+verb+" where; change nothing")
 	f.BoolVar(&o.verify, "verify", false, "compare each copy with its source by checksum")
+	f.IntVar(&o.depth, "max-depth", 0, "with -R, take only `N` levels of a directory; 0 for all")
+	f.BoolVar(&o.like, "like-fsspec", false, "land where fsspec's cp, get and put do, by what exists and how many match")
 	o.filterFlags.add(c)
 	jobsFlag(c, &o.jobs)
 	rawFlag(c, &o.raw)
@@ -45,9 +50,16 @@ func (o *copyFlags) options() (*bulk.PlanOptions, *bulk.Options, error) {
 	if err := checkJobs(o.jobs); err != nil {
 		return nil, nil, err
 	}
+	if o.depth < 0 {
+		return nil, nil, &usageError{msg: fmt.Sprintf("--max-depth %d: not a number of levels", o.depth)}
+	}
+	if o.like && o.flatten {
+		return nil, nil, &usageError{msg: "--like-fsspec and --flatten do not go together"}
+	}
 	filter, err := o.filter()
 	return &bulk.PlanOptions{
 			Recursive: o.recursive, Flatten: o.flatten, Raw: o.raw, Jobs: o.jobs, Filter: filter,
+			MaxDepth: o.depth, Compat: o.like,
 		}, &bulk.Options{
 			Jobs: o.jobs, NoClobber: o.noClobber, Verify: o.verify, KeepErrors: firstErrors,
 		}, err
@@ -81,7 +93,8 @@ directory is needed, two sources for one name, a copy onto or into itself.
 An object appears at its destination complete or not at all. Inside one store the
 store copies. Directories as such are not copied. -n looks before each copy; between
 two stores it is also atomic where the store can decide, inside one store it is not.
-With -n a tree that was interrupted is resumed: what is there is whole.
+With --like-fsspec the rules are those of fsspec instead, but for two sources with
+one name and a copy onto itself, which stay refused. With -n a tree that was interrupted is resumed: what is there is whole.
 
 --verify trusts a checksum that the store tells where it is the same, else it reads
 the copy back. ` + filterText,

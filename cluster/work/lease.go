@@ -129,7 +129,8 @@ func (l *leaseRun) start(ctx context.Context, g *task.Group) {
 		if ctx.Err() != nil {
 			return
 		}
-		g.Go("", func(ctx context.Context) error {
+		name, _ := l.lease.Names.At(u.first)
+		g.Go(name, func(ctx context.Context) error {
 			if l.r.width.Acquire(ctx, 1) != nil {
 				return nil
 			}

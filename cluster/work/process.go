@@ -7,11 +7,14 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/leat-dev/leat/fault"
 	"github.com/leat-dev/leat/sched"
+	"github.com/leat-dev/leat/task"
 )
 
 const (
@@ -223,6 +226,7 @@ func (x *execution) fail(err error) {
 
 // wait sees the command to its end.
 func (x *execution) wait(ctx context.Context, cmd *exec.Cmd) error {
+	defer task.Waiting(ctx, "process "+strconv.Itoa(cmd.Process.Pid)+", "+filepath.Base(x.p.argv[0])).Done()
 	exited := make(chan func() error, 1)
 	// owner: this call, which receives from exited.
 	go func() { exited <- awaitExit(cmd) }()

@@ -51,7 +51,9 @@ func Main() int {
 	}
 	ctx, stop := notify(context.Background())
 	defer stop()
-	return Run(ctx, os.Args[1:], NewStreams(os.Stdin, os.Stdout, os.Stderr), os.LookupEnv)
+	s := NewStreams(os.Stdin, os.Stdout, os.Stderr)
+	defer inspectable(s, os.Args[1:])()
+	return Run(ctx, os.Args[1:], s, os.LookupEnv)
 }
 
 // Run runs one command line and returns the exit code. It returns once all

@@ -15,7 +15,7 @@ import (
 func newRoot(a *App) *cobra.Command {
 	root := bareRoot(a)
 	root.AddCommand(
-		newMap(a), newUp(a), newWorker(a),
+		newMap(a), newUp(a), newWorker(a), newPs(a),
 		newLs(a), newFind(a), newStat(a), newDu(a), newCat(a), newCp(a), newMv(a), newRm(a), newSync(a), newRun(a),
 		newVersion(a),
 	)

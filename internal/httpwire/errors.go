@@ -21,7 +21,7 @@ import (
 // body of the response. Errors are those of the transport, without the
 // method and URL that an [http.Client] would add: a query may hold secrets.
 func Do(rt http.RoundTripper, req *http.Request) (*http.Response, error) {
-	task.Detach(req.Context())
+	defer task.Waiting(req.Context(), req.Method+" "+req.URL.Host+req.URL.Path).Done()
 	resp, err := rt.RoundTrip(req)
 	var withURL *url.Error
 	if errors.As(err, &withURL) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/leat-dev/leat/fsys"
 	"github.com/leat-dev/leat/fsys/backend/datafs"
+	"github.com/leat-dev/leat/fsys/backend/gitfs"
 	"github.com/leat-dev/leat/fsys/backend/httpfs"
 	"github.com/leat-dev/leat/fsys/backend/localfs"
 	"github.com/leat-dev/leat/fsys/backend/memfs"
@@ -74,6 +75,7 @@ func Mux(opts *Options) *fsys.Mux {
 		"http": web, "https": web,
 		"zip": zipfs.Backend(o.Zip), "tar": tarfs.Backend(o.Tar),
 		"data": datafs.Backend(), "reference": reffs.Backend(&refs),
+		"git":    gitfs.Backend(nil),
 		"webdav": dav, "webdavs": dav,
 		"sftp":  retrying(sftpfs.Backend(o.SFTP), o.Retry),
 		"s3":    retrying(s3fs.Backend(o.S3), o.Retry),

@@ -3,8 +3,9 @@
 // # Model
 //
 // [Mux] returns a [fsys.Mux] that knows them all: local files (no scheme and
-// "file"), "mem", "http", "https", "s3", "sftp", "webdav", "webdavs" and "data", and what lies inside one
-// object of any of them: "zip", "tar" and "reference". Stores behind a network
+// "file"), "mem", "data", "http", "https", "s3", "sftp", "webdav", "webdavs",
+// and what lies inside one object of any of them: "zip", "tar" and
+// "reference"; "git" is a commit in a local repository. Stores behind a network
 // are wrapped with retries. Layers stand in front of a URL:
 //
 //	cache::URL                   keep what was read (options: revalidate, ttl,
@@ -14,8 +15,8 @@
 //	limit,requests=8,rate=1MiB::URL  at most so many at once, bytes a second
 //
 // The options of "cache" are those of package cachefs; in a URL, 0 means none,
-// and revalidate is "always", "never" or a time. The list is this package and nothing else: no
-// back end registers itself.
+// and revalidate is "always", "never" or a time.
+// The list is this package and nothing else: no back end registers itself.
 //
 // # Rules
 //

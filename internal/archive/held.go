@@ -13,15 +13,22 @@ import (
 // object has changed. A read notices at once, as it names the version.
 const Recheck = 5 * time.Second
 
+// An Origin is what a table was made of, a [Source] say.
+type Origin interface {
+	// Same asks whether it is still the one that the table was made of. One
+	// that has gone is not.
+	Same(ctx context.Context) (bool, error)
+}
+
 // Held keeps what was made of an object: its table of contents. It makes it
 // again when the object has changed. It is safe for concurrent use.
 type Held[T any] struct {
-	load func(ctx context.Context) (T, *Source, error)
+	load func(ctx context.Context) (T, Origin, error)
 	drop func(T)
 
 	mu       sync.Mutex
 	now      T
-	src      *Source // nil when there is nothing
+	src      Origin // nil when there is nothing
 	checked  time.Time
 	checking bool
 	closed   bool
@@ -29,7 +36,7 @@ type Held[T any] struct {
 
 // Hold calls load for the first time. drop, which may be nil, is called with
 // what is no longer held; operations may still be using it.
-func Hold[T any](ctx context.Context, load func(ctx context.Context) (T, *Source, error), drop func(T)) (*Held[T], error) {
+func Hold[T any](ctx context.Context, load func(ctx context.Context) (T, Origin, error), drop func(T)) (*Held[T], error) {
 	h := &Held[T]{load: load, drop: drop}
 	v, src, err := load(ctx)
 	if err != nil {
@@ -77,7 +84,7 @@ func (h *Held[T]) Get(ctx context.Context, op, path string) (T, error) {
 }
 
 // check asks the store, and forgets what has changed.
-func (h *Held[T]) check(ctx context.Context, src *Source) (same bool, err error) {
+func (h *Held[T]) check(ctx context.Context, src Origin) (same bool, err error) {
 	same, err = src.Same(ctx)
 	h.mu.Lock()
 	h.checking = false
@@ -91,7 +98,7 @@ func (h *Held[T]) check(ctx context.Context, src *Source) (same bool, err error)
 	return same, err
 }
 
-func (h *Held[T]) set(v T, src *Source) {
+func (h *Held[T]) set(v T, src Origin) {
 	h.mu.Lock()
 	old, had := h.now, h.src != nil
 	if !h.closed {
@@ -109,13 +116,13 @@ func (h *Held[T]) set(v T, src *Source) {
 
 // Noticed takes note of an error of a read: after [fault.Changed] the next
 // operation makes the table again, unless that has happened already.
-func (h *Held[T]) Noticed(src *Source, err error) {
+func (h *Held[T]) Noticed(src Origin, err error) {
 	if fault.KindOf(err) == fault.Changed {
 		h.forget(src)
 	}
 }
 
-func (h *Held[T]) forget(src *Source) {
+func (h *Held[T]) forget(src Origin) {
 	h.mu.Lock()
 	if h.src != src || src == nil {
 		h.mu.Unlock()

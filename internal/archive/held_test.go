@@ -27,7 +27,7 @@ func TestHeldNotices(t *testing.T) {
 		}
 		var dropped []string
 		put("one")
-		h, err := archive.Hold(ctx, func(ctx context.Context) (string, *archive.Source, error) {
+		h, err := archive.Hold(ctx, func(ctx context.Context) (string, archive.Origin, error) {
 			src, tail, err := archive.OpenTail(ctx, fs, "x", 100)
 			return string(tail), src, err
 		}, func(s string) { dropped = append(dropped, s) })

@@ -73,7 +73,7 @@ type table struct {
 func Open(ctx context.Context, inner *fsys.FS, path string, opts *Options) (*FS, error) {
 	f := &FS{inner: inner, dir: path[:strings.LastIndexByte(path, '/')+1], opts: opts.withDefaults()}
 	var err error
-	f.held, err = archive.Hold(ctx, func(ctx context.Context) (*table, *archive.Source, error) {
+	f.held, err = archive.Hold(ctx, func(ctx context.Context) (*table, archive.Origin, error) {
 		return load(ctx, inner, path, f.opts)
 	}, nil)
 	if err != nil {
@@ -82,7 +82,7 @@ func Open(ctx context.Context, inner *fsys.FS, path string, opts *Options) (*FS,
 	return f, nil
 }
 
-func load(ctx context.Context, inner *fsys.FS, path string, o *Options) (*table, *archive.Source, error) {
+func load(ctx context.Context, inner *fsys.FS, path string, o *Options) (*table, archive.Origin, error) {
 	src, err := archive.OpenSource(ctx, inner, path)
 	if err != nil {
 		return nil, nil, err

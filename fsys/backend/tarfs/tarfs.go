@@ -64,7 +64,7 @@ var _ driver.FS = (*FS)(nil)
 // makes its table. opts may be nil.
 func Open(ctx context.Context, inner *fsys.FS, path string, opts *Options) (*FS, error) {
 	o := opts.withDefaults()
-	held, err := archive.Hold(ctx, func(ctx context.Context) (*table, *archive.Source, error) {
+	held, err := archive.Hold(ctx, func(ctx context.Context) (*table, archive.Origin, error) {
 		src, err := archive.OpenSource(ctx, inner, path)
 		if err != nil {
 			return nil, nil, err

@@ -75,7 +75,7 @@ type table struct {
 // stays the caller's. opts may be nil.
 func Open(ctx context.Context, inner *fsys.FS, path string, opts *Options) (*FS, error) {
 	o := opts.withDefaults()
-	held, err := archive.Hold(ctx, func(ctx context.Context) (*table, *archive.Source, error) {
+	held, err := archive.Hold(ctx, func(ctx context.Context) (*table, archive.Origin, error) {
 		src, tail, err := archive.OpenTail(ctx, inner, path, tailBytes)
 		if err != nil {
 			return nil, nil, err

@@ -31,7 +31,7 @@ type shout struct{}
 func (shout) Made(*loop.Transport)             {}
 func (shout) Data(t *loop.Transport, p []byte) { fmt.Fprintf(t, "%s!", p) }
 func (shout) EOF(*loop.Transport) bool         { return false }
-func (shout) Lost(t *loop.Transport, _ error)  { t.Loop().Stop() }
+func (shout) Lost(*loop.Transport, error)      {}
 
 // A server as a protocol, and its client as a coroutine on the same loop.
 func ExampleLoop_Serve() {
@@ -47,6 +47,7 @@ func ExampleLoop_Serve() {
 		return
 	}
 	l.Go(loop.Normal, "client", func(ctx context.Context) error {
+		defer l.Stop()
 		c, err := loop.Connect(ctx, "tcp", addr)
 		if err != nil {
 			return err

@@ -113,6 +113,11 @@ func (s *shaky) Accept() (net.Conn, error) {
 	return s.Listener.Accept()
 }
 
+// last stops its loop at the end.
+type last struct{ shout }
+
+func (last) Lost(t *loop.Transport, _ error) { t.Loop().Stop() }
+
 func TestAcceptGoesOnAfterErrors(t *testing.T) {
 	for name, own := range map[string]bool{"own log": true, "default log": false} {
 		t.Run(name, func(t *testing.T) {
@@ -135,7 +140,7 @@ func acceptGoesOn(t *testing.T, book *logbook, opts *loop.Options) {
 	must(t, err)
 	addr := ln.Addr().String()
 	l := loop.New(opts)
-	_, err = l.Serve(&shaky{ln, 2}, func() loop.Protocol { return shout{} }, nil)
+	_, err = l.Serve(&shaky{ln, 2}, func() loop.Protocol { return last{} }, nil)
 	must(t, err)
 	client := make(chan error, 1)
 	go func() { // ends with its answer

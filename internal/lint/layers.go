@@ -26,6 +26,8 @@ var Table = []Row{
 	{Package: "fault"},
 	{Package: "task", Own: []string{"fault"}},
 	{Package: "loop", Own: []string{"task", "fault"}, Outside: []string{"golang.org/x/sys"}},
+	{Package: "loop/looptest", Own: []string{"loop", "task", "fault"}},
+	{Package: "examples/models", Own: []string{"loop"}, Outside: []string{"golang.org/x/sys"}},
 	{Package: "sched", Own: []string{"fault"}},
 
 	{Package: "fsys/driver", Own: []string{"fault"}},
@@ -89,7 +91,7 @@ var (
 var testOutside = []string{"go.uber.org/goleak", "github.com/rogpeppe/go-internal"}
 
 // testOnly are packages that only test files may import.
-var testOnly = []string{"fsys/drivertest", "internal/testenv", "internal/lint", "internal/e2e"}
+var testOnly = []string{"loop/looptest", "fsys/drivertest", "internal/testenv", "internal/lint", "internal/e2e"}
 
 // row returns the row of a package, or nil.
 func row(pkg string) *Row {

@@ -35,7 +35,8 @@ type conn struct {
 	ssh   *ssh.Client
 	sftp  *sftp.Client
 	err   error
-	uses  int // calls and open files; guarded by the mutex of the pool
+	uses  int  // calls and open files; guarded by the mutex of the pool
+	away  bool // in no use for new calls; likewise
 }
 
 // A pool makes and shares the connections of an FS.
@@ -105,7 +106,20 @@ func (p *pool) pick() *conn {
 func (p *pool) put(c *conn) {
 	p.mu.Lock()
 	c.uses--
+	last := c.uses == 0 && c.away
 	p.mu.Unlock()
+	if last {
+		_ = c.ssh.Close()
+	}
+}
+
+// suspect keeps new calls off a connection that seems to be broken. Those on
+// it see for themselves; it is closed after the last.
+func (p *pool) suspect(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.away = true
+	p.conns = slices.DeleteFunc(p.conns, func(o *conn) bool { return o == c })
 }
 
 // run makes a connection and watches over it until it ends.
@@ -231,7 +245,7 @@ func call[T any](ctx context.Context, p *pool, c *conn, fn func(*sftp.Client) (T
 	if ctx.Err() != nil {
 		return none, context.Cause(ctx)
 	}
-	p.mu.Lock()
+	p.mu.Lock() // so that Close waits for what is started here
 	if p.closed {
 		p.mu.Unlock()
 		return none, errClosed
@@ -255,6 +269,9 @@ func call[T any](ctx context.Context, p *pool, c *conn, fn func(*sftp.Client) (T
 	task.Detach(ctx)
 	select {
 	case a := <-done:
+		if _, own := a.err.(*fault.Error); a.err != nil && !own && kindOf(a.err) == fault.Unavailable {
+			p.suspect(c)
+		}
 		return a.v, a.err
 	case <-ctx.Done():
 	}

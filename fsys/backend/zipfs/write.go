@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"context"
 	"io"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/flate"
@@ -79,9 +80,47 @@ func (f *format) Pack(dst io.Writer) (io.WriteCloser, error) {
 	case Store:
 		return nil, nil
 	case Zstd:
-		return zstd.NewWriter(dst, zstd.WithEncoderConcurrency(1))
+		return borrow(&zstds, dst, func() (compressor, error) { return zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1)) })
 	}
-	return flate.NewWriter(dst, flate.DefaultCompression)
+	return borrow(&flates, dst, func() (compressor, error) { return flate.NewWriter(nil, flate.DefaultCompression) })
+}
+
+// Compressors have tables of a megabyte and more, so members take turns.
+var flates, zstds sync.Pool
+
+// A compressor can be used again.
+type compressor interface {
+	io.WriteCloser
+	Reset(w io.Writer)
+}
+
+// lent is a compressor that goes back to its pool when it is closed; one that
+// is given up does not.
+type lent struct {
+	compressor
+	pool *sync.Pool
+}
+
+func borrow(pool *sync.Pool, dst io.Writer, make func() (compressor, error)) (io.WriteCloser, error) {
+	c, ok := pool.Get().(compressor)
+	if !ok {
+		var err error
+		if c, err = make(); err != nil {
+			return nil, err
+		}
+	}
+	c.Reset(dst)
+	return &lent{c, pool}, nil
+}
+
+// Close implements io.Closer. It is called once.
+func (l *lent) Close() error {
+	err := l.compressor.Close()
+	if err == nil {
+		l.compressor.Reset(nil) // keeps nothing of the member alive
+		l.pool.Put(l.compressor)
+	}
+	return err
 }
 
 // Add implements archive.Format.

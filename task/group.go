@@ -17,6 +17,10 @@ type Options struct {
 	Limit int
 	// Later starts every task as [Group.GoLater] does. Default: eagerly.
 	Later bool
+	// KeepGoing lets tasks go on when another one, or the body, has failed:
+	// [Run] waits for all and returns every error. A panic and
+	// [runtime.Goexit] cancel the group all the same. Default: the first failure cancels it.
+	KeepGoing bool
 }
 
 // A Group starts tasks. It lives as long as the call of [Run] that made it
@@ -45,6 +49,7 @@ type Group struct {
 	running    int32  // tasks that hold one of the limit's slots
 	inlined    int32  // tasks that run inside Go
 	lazy       bool   // Options.Later; does not change
+	keepGoing  bool   // Options.KeepGoing; does not change
 	bodyBusy   bool   // the body has returned; only its goroutine looks
 	starting   bool   // a helper is on its way
 	bodyWaits  bool   // the body waits in Go for pending tasks to go down
@@ -86,7 +91,12 @@ const maxInlined = 256
 //
 //go:noinline
 func Run(ctx context.Context, opts *Options, body func(g *Group) error) error {
-	g := newGroup(ctx, opts, callerPC())
+	return runAt(ctx, opts, callerPC(), body)
+}
+
+// runAt is Run for callers that know where it was called.
+func runAt(ctx context.Context, opts *Options, pc uintptr, body func(g *Group) error) error {
+	g := newGroup(ctx, opts, pc)
 	normal := false
 	defer func() {
 		if !normal {
@@ -109,7 +119,7 @@ func newGroup(ctx context.Context, opts *Options, pc uintptr) *Group {
 		g.self.name = opts.Name
 		g.limit = int32(min(max(0, opts.Limit), math.MaxInt32/4))
 		g.bound = max(g.bound, 4*g.limit)
-		g.lazy = opts.Later
+		g.lazy, g.keepGoing = opts.Later, opts.KeepGoing
 	}
 	if g.above, _ = ctx.Value(recordKey{}).(*record); g.above != nil {
 		g.host = g.above.g.host

@@ -258,7 +258,9 @@ func (g *Group) note(e *TaskError) {
 	g.mu.Lock()
 	g.errs = append(g.errs, e)
 	g.mu.Unlock()
-	g.cancel(e)
+	if !g.keepGoing || e.Err == ErrGoexit {
+		g.cancel(e)
+	}
 }
 
 func (g *Group) notePanic(r *record, v any) {

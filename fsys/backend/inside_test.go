@@ -88,3 +88,28 @@ func TestInsideObjects(t *testing.T) {
 		t.Errorf("data: %q, %v", got, err)
 	}
 }
+
+// A layer does not hide that a file is local.
+func TestReferencesStayBeside(t *testing.T) {
+	dir := archives(t)
+	if err := os.Mkdir(filepath.Join(dir, "in"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	refs := fmt.Sprintf(`{"up":["../blob"],"away":["%s/blob"],"beside":["ref.json"]}`, dir)
+	if err := os.WriteFile(filepath.Join(dir, "in/ref.json"), []byte(refs), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m := backend.Mux(nil)
+	defer m.Close()
+	for _, store := range []string{"::", "::ro::"} {
+		for name, kind := range map[string]fault.Kind{"up": fault.Refused, "away": fault.Refused, "beside": fault.None} {
+			f, path, err := m.Resolve(t.Context(), "reference://"+name+store+dir+"/in/ref.json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.ReadFile(t.Context(), path); fault.KindOf(err) != kind {
+				t.Errorf("%s through %q: %v, want %v", name, store, err, kind)
+			}
+		}
+	}
+}

@@ -131,13 +131,13 @@ func (f *FS) resolve(ctx context.Context, url string) (*fsys.FS, string, error) 
 	refuse := func(text string) (*fsys.FS, string, error) {
 		return nil, "", fault.New("resolve", url, fault.Refused, errors.New(text))
 	}
-	fs, path := f.inner, url
+	fs, path := f.inner, ""
 	switch scheme := fsys.Scheme(url); {
 	case strings.Contains(url, "::") && !f.opts.Trusted:
 		return refuse("a chain of URLs in a reference file that is not trusted")
 	case scheme == "" && !strings.Contains(url, "::") && !strings.HasPrefix(url, "data:"):
-		if path = strings.TrimPrefix(url, "/"); path == url {
-			path = f.dir + url
+		if path = f.dir + url; strings.HasPrefix(url, "/") {
+			path = url[1:]
 		}
 	case f.opts.Resolve == nil:
 		return refuse("targets in other stores are not allowed")
@@ -147,12 +147,37 @@ func (f *FS) resolve(ctx context.Context, url string) (*fsys.FS, string, error) 
 			return nil, "", err
 		}
 	}
-	if _, local := fs.LocalPath(path); local && !f.opts.Trusted {
-		if _, here := f.inner.LocalPath(f.dir); !here || !strings.HasPrefix(path, f.dir) || climbs(path) {
-			return refuse("a local file outside of the folder of a reference file that is not trusted (reference,trusted=true::…)")
-		}
+	if !f.opts.Trusted && local(fs, path) && !f.beside(fs, path) {
+		return refuse("a local file outside of the folder of a reference file that is not trusted (reference,trusted=true::…)")
 	}
 	return fs, path, nil
+}
+
+// local reports whether path is a file of this machine, seen through layers
+// or not.
+func local(fs *fsys.FS, path string) bool {
+	if _, ok := fs.LocalPath(path); ok {
+		return true
+	}
+	spec, err := fs.Spec()
+	if err != nil {
+		return false // no mux opened it, or its URL has a credential
+	}
+	last := spec.Links[len(spec.Links)-1].Scheme
+	return last == "" || last == "file"
+}
+
+// beside reports whether path of fs lies below the folder of the reference
+// file.
+func (f *FS) beside(fs *fsys.FS, path string) bool {
+	if fs != f.inner {
+		_, here := f.inner.LocalPath(f.dir)
+		_, there := fs.LocalPath(path)
+		if !here || !there {
+			return false
+		}
+	}
+	return strings.HasPrefix(path, f.dir) && !climbs(path)
 }
 
 // climbs reports whether a path goes up again.

@@ -14,7 +14,6 @@ import (
 
 // A codec is how an archive is compressed.
 type codec struct {
-	name  string
 	magic string
 	open  func(r io.Reader) (dec io.Reader, free func(), err error)
 }
@@ -27,14 +26,14 @@ const zstdMemory = 128 << 20
 
 // codecs are those that can be read.
 var codecs = []*codec{
-	{"gzip", "\x1f\x8b", func(r io.Reader) (io.Reader, func(), error) {
+	{"\x1f\x8b", func(r io.Reader) (io.Reader, func(), error) {
 		d, err := gzip.NewReader(r)
 		return d, func() {}, err
 	}},
-	{"bzip2", "BZh", func(r io.Reader) (io.Reader, func(), error) {
+	{"BZh", func(r io.Reader) (io.Reader, func(), error) {
 		return bzip2.NewReader(r), func() {}, nil
 	}},
-	{"zstd", "\x28\xb5\x2f\xfd", func(r io.Reader) (io.Reader, func(), error) {
+	{"\x28\xb5\x2f\xfd", func(r io.Reader) (io.Reader, func(), error) {
 		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdMemory))
 		if err != nil {
 			return nil, nil, err

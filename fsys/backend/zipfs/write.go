@@ -139,7 +139,9 @@ func (f *format) Add(m *archive.Member) error {
 		h.ReaderVersion = 45
 	}
 	t := m.ModTime.UTC()
+	//lint:ignore SA1019 CreateRaw does not look at Modified
 	h.ModifiedDate = uint16(t.Day() + int(t.Month())<<5 + (t.Year()-1980)<<9)
+	//lint:ignore SA1019 CreateRaw does not look at Modified
 	h.ModifiedTime = uint16(t.Second()/2 + t.Minute()<<5 + t.Hour()<<11)
 	h.Extra = append([]byte{0x55, 0x54, 5, 0, 1}, le.AppendUint32(nil, uint32(t.Unix()))...)
 	w, err := f.w.CreateRaw(h)

@@ -193,3 +193,32 @@ func TestContextsBelowACancelledGroup(t *testing.T) {
 		}
 	})
 }
+
+// A group under the context of a group that is over does nothing.
+func TestGroupBelowAGroupThatIsOver(t *testing.T) {
+	onBothHere(t, func(t *testing.T, ctx context.Context) {
+		for _, watched := range []bool{false, true} {
+			var group, child context.Context
+			err := task.Run(ctx, nil, func(g *task.Group) error {
+				group = g.Context()
+				if watched {
+					_ = group.Done()
+				}
+				g.Go("", func(ctx context.Context) error { child = ctx; return nil })
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			for _, late := range []context.Context{group, child, context.WithValue(child, errBoom, 1)} {
+				err := task.Run(late, nil, func(g *task.Group) error {
+					g.Go("", func(context.Context) error { t.Error("a task began"); return nil })
+					return nil
+				})
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("watched %v: error %v", watched, err)
+				}
+			}
+		}
+	})
+}

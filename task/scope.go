@@ -31,8 +31,14 @@ func (c *scope) init(parent context.Context) {
 	if r, ok := parent.(*record); ok {
 		c.root = r.g.scope.root
 		c.epoch.Store(r.g.scope.epoch.Load())
+		if r.g.scope.over.Load() != nil || r.g.scope.std.Load() != nil { // the end of a group is not counted
+			c.epoch.Store(noEpoch)
+		}
 	}
 }
+
+// noEpoch is never the count: ended looks for itself.
+const noEpoch = 1<<64 - 1
 
 // ended is Err() != nil. It costs a few nanoseconds however deep the scopes
 // nest.

@@ -132,6 +132,9 @@ func (g *Group) goHosted(q *queue, name string, fn func(context.Context) error, 
 
 // goRemote is for callers on another goroutine, which a task waits for.
 func (g *Group) goRemote(q *queue, name string, fn func(context.Context) error, pc uintptr) {
+	if fn == nil { // told to the caller, not to the loop
+		panic("task: Go called with a nil function")
+	}
 	g.remote.Add(1)
 	g.host.Post(func() {
 		g.remote.Add(-1)

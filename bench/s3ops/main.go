@@ -18,6 +18,7 @@ import (
 
 // options are the flags.
 type options struct {
+	op                    string
 	objects, size, rounds int
 	delay                 time.Duration
 	jobs                  []int
@@ -28,18 +29,19 @@ type options struct {
 func main() {
 	o, err := parse()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "s3cat:", err)
+		fmt.Fprintln(os.Stderr, "s3ops:", err)
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if o.raw.endpoint != "" {
-		err = readRaw(ctx, o.raw, os.Stdout)
+		o.raw.op, o.raw.size = o.op, o.size
+		err = runRaw(ctx, o.raw, os.Stdout)
 	} else {
 		err = run(ctx, o)
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "s3cat:", err)
+		fmt.Fprintln(os.Stderr, "s3ops:", err)
 		os.Exit(1)
 	}
 }
@@ -48,16 +50,23 @@ func main() {
 func parse() (options, error) {
 	var o options
 	var jobs, tools string
+	flag.StringVar(&o.op, "op", "get", "what is done to the objects: get, put, delete, copy or list")
 	flag.IntVar(&o.objects, "objects", 10_000, "number of objects")
 	flag.IntVar(&o.size, "size", 4096, "bytes of each object")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds; the median counts")
 	flag.DurationVar(&o.delay, "delay", 20*time.Millisecond, "latency added to each request")
 	flag.StringVar(&jobs, "jobs", "64,128,256,512", "concurrencies to try")
-	flag.StringVar(&tools, "tools", "raw,leat-cat,leat-cp,s5cmd-cp", "tools to compare; also s5cmd-cat, which reads one object after the other")
-	flag.StringVar(&o.raw.endpoint, "raw-endpoint", "", "used by the program itself: read all objects from this URL and exit")
+	flag.StringVar(&tools, "tools", "", "tools to compare; default is all that can do it, but s5cmd-cat, which reads one object after the other")
+	flag.StringVar(&o.raw.endpoint, "raw-endpoint", "", "used by the program itself: do it with plain HTTP to this URL and exit")
 	flag.IntVar(&o.raw.jobs, "raw-jobs", 1, "used by the program itself")
 	flag.Parse()
 	o.tools = strings.Split(tools, ",")
+	if tools == "" {
+		o.tools = defaultTools(o.op)
+	}
+	if len(o.tools) == 0 {
+		return o, fmt.Errorf("-op %q: want get, put, delete, copy or list", o.op)
+	}
 	o.raw.objects = o.objects
 	for _, s := range strings.Split(jobs, ",") {
 		n, err := strconv.Atoi(s)
@@ -74,7 +83,7 @@ func parse() (options, error) {
 
 // run does the whole comparison.
 func run(ctx context.Context, o options) error {
-	dir, err := os.MkdirTemp("", "leat-s3cat-")
+	dir, err := os.MkdirTemp("", "leat-s3ops-")
 	if err != nil {
 		return err
 	}
@@ -107,8 +116,8 @@ func run(ctx context.Context, o options) error {
 
 // header says what was measured, with what.
 func header(w io.Writer, o options) {
-	fmt.Fprintf(w, "%d objects of %d bytes, %v added to each request, %d rounds; %d CPUs, %s/%s, %s\n\n",
-		o.objects, o.size, o.delay, o.rounds, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	fmt.Fprintf(w, "%s of %d objects of %d bytes, %v added to each request, %d rounds; %d CPUs, %s/%s, %s\n\n",
+		o.op, o.objects, o.size, o.delay, o.rounds, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 }
 
 // build compiles a package into dir and returns the program. A modfile is

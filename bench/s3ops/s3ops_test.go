@@ -19,7 +19,7 @@ func TestLimit(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	o := options{objects: 100, delay: 10 * time.Millisecond, tools: []string{"leat-cat", "s5cmd-cp"}, jobs: []int{50}}
+	o := options{op: "get", objects: 100, delay: 10 * time.Millisecond, tools: []string{"leat-cat", "s5cmd-cp"}, jobs: []int{50}}
 	runs := [][]sample{
 		{{wall: 3 * time.Second}, {wall: time.Second, rssMB: 7}, {wall: 500 * time.Millisecond}},
 		{{wall: 2 * time.Second}},

@@ -11,6 +11,12 @@ import (
 
 // limit is what latency alone dictates for one concurrency.
 func limit(o options, jobs int) time.Duration {
+	switch o.op {
+	case "list": // pages of 1,000, each known by the one before it
+		return o.delay * time.Duration((o.objects+999)/1000)
+	case "delete": // batches of 1,000, and the pages that name them
+		return o.delay * time.Duration((o.objects+999)/1000)
+	}
 	return o.delay * time.Duration((o.objects+jobs-1)/jobs)
 }
 
@@ -53,14 +59,18 @@ func spread(runs []sample) (lo, hi time.Duration) {
 	return lo, hi
 }
 
-// bests renders the best times, and those of other tools in terms of leat's
-// cat.
+// bests renders the best times, and those of other tools in terms of the first
+// that is leat.
 func bests(o options, best map[string]time.Duration) string {
 	var parts []string
+	ours := "leat"
+	if i := slices.IndexFunc(o.tools, func(t string) bool { return strings.HasPrefix(t, "leat") }); i >= 0 {
+		ours = o.tools[i]
+	}
 	for _, t := range o.tools {
 		s := fmt.Sprintf("%s %.2f s", t, best[t].Seconds())
-		if l := best["leat-cat"]; l > 0 && t != "leat-cat" {
-			s += fmt.Sprintf(" (%.2f of leat-cat)", best[t].Seconds()/l.Seconds())
+		if l := best[ours]; l > 0 && t != ours {
+			s += fmt.Sprintf(" (%.2f of %s)", best[t].Seconds()/l.Seconds(), ours)
 		}
 		parts = append(parts, s)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -15,13 +16,17 @@ import (
 
 // rawOptions are those of the raw loop.
 type rawOptions struct {
-	endpoint      string
-	jobs, objects int
+	op, endpoint        string
+	jobs, objects, size int
 }
 
-// readRaw reads all objects with signed GETs over plain net/http and writes
-// them to w, in any order. It is the practical limit of server and machine.
-func readRaw(ctx context.Context, o rawOptions, w io.Writer) error {
+// rawMethods are the operations that one request does.
+var rawMethods = map[string]string{"get": http.MethodGet, "put": http.MethodPut, "delete": http.MethodDelete}
+
+// runRaw does one signed request for each object over plain net/http and
+// writes the answers to w, in any order. It is the practical limit of server
+// and machine.
+func runRaw(ctx context.Context, o rawOptions, w io.Writer) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	client := &http.Client{Transport: &http.Transport{
@@ -33,7 +38,7 @@ func readRaw(ctx context.Context, o rawOptions, w io.Writer) error {
 	for range o.jobs {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(o.objects) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				body, err := get(ctx, client, o.endpoint, key(int(i)))
+				body, err := one(ctx, client, o, int(i))
 				if err != nil {
 					cancel(err)
 					return
@@ -51,9 +56,14 @@ func readRaw(ctx context.Context, o rawOptions, w io.Writer) error {
 	return context.Cause(ctx)
 }
 
-// get reads one object.
-func get(ctx context.Context, client *http.Client, endpoint, key string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/"+bucket+"/"+key, nil)
+// one does one request and returns its answer.
+func one(ctx context.Context, client *http.Client, o rawOptions, i int) ([]byte, error) {
+	var body io.Reader
+	if o.op == "put" {
+		body = bytes.NewReader(content(i, o.size))
+	}
+	url := o.endpoint + "/" + buckets[o.op] + "/" + key(i)
+	req, err := http.NewRequestWithContext(ctx, rawMethods[o.op], url, body)
 	if err != nil {
 		return nil, err
 	}
@@ -63,8 +73,8 @@ func get(ctx context.Context, client *http.Client, endpoint, key string) ([]byte
 		return nil, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("get %s: %s", key, resp.Status)
+	if resp.StatusCode/100 != 2 {
+		return nil, fmt.Errorf("%s %s: %s", o.op, key(i), resp.Status)
 	}
 	return io.ReadAll(resp.Body)
 }

@@ -34,7 +34,17 @@ const urlsText = `Objects are named by local paths and by URLs:
   path, ./path, /path     a local file; file:///path too
   s3://bucket/key         S3 or a compatible service
   http://host/path        read only; https:// too
+  sftp://user@host/path   files over SSH; webdav://host/path, webdavs:// too
   mem://name/path         memory of this process, for trying things out
+  data:text/plain,hello   the object itself
+
+In front of another URL, with "::" between:
+
+  zip://MEMBER::URL       inside a zip archive; tar:// for plain and packed tars
+  git,rev=v1.0://PATH::/path/to/repo        a commit as files; read only
+  reference://NAME::URL   what a reference file (kerchunk) stands for
+  cache::URL              keeps what was read, in memory and on disk
+  ro::URL, prefix://DIR::URL, limit,requests=8,rate=10MiB::URL
 
 Names are bytes. Nothing is decoded in local paths, s3 and mem: %20, # and ? are
 themselves. In http and https URLs the path is percent-decoded, and the query is

@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/leat-dev/leat/task"
 )
@@ -58,6 +59,19 @@ func (h *host) Stacks(yield func(s *task.Stack) bool) {
 			return
 		}
 	}
+}
+
+// Now implements [task.Timer].
+func (h *host) Now() time.Time {
+	if h.clock != nil {
+		return time.Unix(0, 0).Add(h.clock.Now())
+	}
+	return time.Now()
+}
+
+// AfterFunc implements [task.Timer].
+func (h *host) AfterFunc(d time.Duration, f func()) (stop func() bool) {
+	return (*Loop)(h).After(d, Control, f).Stop
 }
 
 // Dump implements [task.Listing].

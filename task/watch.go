@@ -25,6 +25,10 @@ type watchList struct{ first, last *Watcher }
 // ended.
 func (w *Watcher) Watch(ctx context.Context, who Watching) {
 	w.who = who
+	if s, ok := ctx.(*Scope); ok {
+		w.stop = s.AfterFunc(who.ContextEnded)
+		return
+	}
 	r, ok := ctx.(*record)
 	if !ok || r.g.host == nil || r.g.stack == nil {
 		if ctx.Done() != nil {

@@ -7,11 +7,14 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/leat-dev/leat/bulk"
 	"github.com/leat-dev/leat/fault"
+	"github.com/leat-dev/leat/fsys"
+	"github.com/leat-dev/leat/fsys/backend/memfs"
 	"github.com/leat-dev/leat/fsys/driver"
 	"github.com/leat-dev/leat/fsys/layer/faultfs"
 )
@@ -229,5 +232,57 @@ func TestRemoveCancel(t *testing.T) {
 	}
 	if _, err := os.Stat(dir + "/t"); err != nil || slices.Contains(left, "") {
 		t.Errorf("the directory is gone though its removal was canceled: %v", err)
+	}
+}
+
+// deafBatches removes batches but for the objects whose name ends in 7, each
+// of which has an error of its own inside an answer that is a success.
+type deafBatches struct{ driver.FS }
+
+func (deafBatches) MaxRemoveBatch() int { return 10 }
+
+func (d deafBatches) RemoveBatch(ctx context.Context, paths []string) []error {
+	errs := make([]error, len(paths))
+	for i, p := range paths {
+		if strings.HasSuffix(p, "7") {
+			errs[i] = fault.New("remove", p, fault.Permission, nil)
+			continue
+		}
+		errs[i] = d.FS.Remove(ctx, p)
+	}
+	return errs
+}
+
+// Errors of single objects in an answer that is a success as a whole are told,
+// one by one, and what they are about is not counted as removed.
+func TestD12ErrorsInsideABatchAreTold(t *testing.T) {
+	const n = 40
+	mux := fsys.NewMux(map[string]fsys.Backend{"mem": {
+		Split: memfs.Backend().Split, Join: memfs.Backend().Join,
+		Open: func(context.Context, string) (driver.FS, error) { return deafBatches{memfs.New()}, nil },
+	}})
+	defer mux.Close()
+	w := &world{Mux: mux, t: t}
+	w.seed(names("mem://s/t", n)...)
+	plan, err := bulk.PlanRemove(t.Context(), mux, []string{"mem://s/t"}, &bulk.PlanOptions{Recursive: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends := &events{t: t}
+	sum, err := bulk.Remove(t.Context(), plan, &bulk.Options{Event: ends.add})
+	if fault.KindOf(err) != fault.Permission || sum.Done != n-4 || sum.Failed != 4 {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	for _, url := range names("mem://s/t", n) {
+		want := bulk.Done
+		if strings.HasSuffix(url, "7") {
+			want = bulk.Failed
+		}
+		if got := ends.byID[url].Status; got != want {
+			t.Errorf("%s ended %v, want %v", url, got, want)
+		}
+	}
+	if got := len(w.tree("mem://s/t")); got != 4 {
+		t.Errorf("%d objects are left, want 4", got)
 	}
 }

@@ -11,10 +11,9 @@ import (
 
 // A runner is a goroutine that runs tasks. The lock of the group guards it.
 type runner struct {
-	cur    *record
-	since  int64 // the clock at or before the begin of cur
-	skip   int16 // tasks to begin before the clock is read again
-	stride int16
+	cur   *record // stale while the lock is held between two tasks
+	since int64   // the clock at or before the begin of cur
+	mask  uint32  // the clock is read for tasks whose number has none of these bits
 }
 
 // epoch is what clock counts from.
@@ -24,8 +23,8 @@ var epoch = time.Now()
 func clock() int64 { return int64(time.Since(epoch)) + 1 }
 
 const (
-	// maxStride is for how many quick tasks the clock is read once.
-	maxStride = 64
+	// maxMask makes the clock be read once for 64 quick tasks.
+	maxMask = 63
 	// quick is how long a task may take to count as one.
 	quick = int64(2 * time.Microsecond)
 )
@@ -33,19 +32,19 @@ const (
 // begin notes that w runs r from now on.
 func (w *runner) begin(r *record) {
 	w.cur = r
-	if w.skip--; w.skip < 0 {
+	if r.seq&w.mask == 0 {
 		w.tick()
 	}
 }
 
 func (w *runner) tick() {
 	now := clock()
-	if w.stride > 0 && now-w.since < quick*int64(w.stride) {
-		w.stride = min(2*w.stride, maxStride)
+	if w.since != 0 && now-w.since < quick*int64(w.mask+1) {
+		w.mask = min(2*w.mask+1, maxMask)
 	} else {
-		w.stride = 1
+		w.mask = 0
 	}
-	w.since, w.skip = now, w.stride-1
+	w.since = now
 }
 
 // A crew is who works for a group besides the joiner, and what its tasks wait
@@ -94,6 +93,22 @@ func (c *crew) dismiss(h *helper) {
 	}
 	*h = helper{next: c.spare}
 	c.spare = h
+}
+
+// forget takes r away from whoever runs it, and may not come back for the
+// next task. The lock is held.
+func (g *Group) forget(r *record) {
+	if g.joiner.cur == r {
+		g.joiner.cur = nil
+	}
+	if g.crew == nil {
+		return
+	}
+	for h := g.crew.helpers; h != nil; h = h.next {
+		if h.cur == r {
+			h.cur = nil
+		}
+	}
 }
 
 // registry lists the groups of the model of goroutines: those with a name

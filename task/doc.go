@@ -27,6 +27,12 @@
 //
 // [Map] applies a function to a stream of inputs, several at a time.
 //
+// [Collect], [Race] and [AsCompleted] are groups of tasks that return values,
+// and [Start] waits until a task is ready. A [Scope] is a context with a
+// deadline that can be moved, a shield, or a reason for its end; see [Within].
+// [Tree] shows every task of the process and, where it was said by [Waiting],
+// what it waits for.
+//
 // # Rules
 //
 // Starting is eager: a task may begin, and end, before Go returns to its

@@ -224,7 +224,7 @@ func (b *builder) group(g *Group) {
 func (b *builder) runner(w *runner) {
 	if w.cur != nil {
 		b.saw(w.cur, w.since, Runs)
-		w.skip = 0 // somebody looks: be exact from here
+		w.mask = 0 // somebody looks: be exact from here
 	}
 }
 

@@ -92,16 +92,15 @@ func (g *Group) runLocked(r *record, slot bool, w *runner) {
 	if spawn {
 		go g.help()
 	}
-	settled := g.run(r, slot, w)
+	settled := g.run(r, slot)
 	g.mu.Lock()
 	if !settled {
-		g.finish(slot, w)
+		g.finish(slot)
 	}
 }
 
 // finish notes the end of a task. The lock is held.
-func (g *Group) finish(slot bool, w *runner) {
-	w.cur = nil
+func (g *Group) finish(slot bool) {
 	if slot {
 		g.running--
 	} else {
@@ -116,7 +115,7 @@ func (g *Group) finish(slot bool, w *runner) {
 // run calls the task's function and keeps what went wrong. A panic ends
 // here, Goexit goes on, and so does one that the panic stood on top of: it
 // cannot be told, so the books are settled in both cases.
-func (g *Group) run(r *record, slot bool, w *runner) (settled bool) {
+func (g *Group) run(r *record, slot bool) (settled bool) {
 	normal := false
 	defer func() {
 		if normal {
@@ -129,7 +128,8 @@ func (g *Group) run(r *record, slot bool, w *runner) (settled bool) {
 		}
 		settled = true
 		g.mu.Lock()
-		g.finish(slot, w)
+		g.finish(slot)
+		g.forget(r)
 		spawn := g.wantHelper()
 		g.mu.Unlock()
 		if spawn {
@@ -212,6 +212,9 @@ func (g *Group) join() {
 		var r *record
 		if !g.full() {
 			r = g.claim(false)
+		}
+		if r == nil {
+			g.joiner.cur = nil
 		}
 		switch {
 		case r != nil:

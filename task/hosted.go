@@ -260,6 +260,9 @@ func (g *Group) some(s *Stack, at place) (more bool) {
 		s.cur = r
 		fn := r.fn
 		r.fn = nil
+		if profiling.Load() {
+			fn = profiled(fn)
+		}
 		if err := fn(r); err != nil {
 			g.fail(r, err)
 		}

@@ -138,6 +138,9 @@ func (g *Group) run(r *record, slot bool) (settled bool) {
 	}()
 	fn := r.fn
 	r.fn = nil
+	if profiling.Load() {
+		fn = profiled(fn)
+	}
 	err := fn(r)
 	normal = true
 	if err != nil {

@@ -44,7 +44,8 @@ func (t *Tasks[T]) wrap(fn func(context.Context) (T, error)) func(context.Contex
 	}
 	return func(ctx context.Context) error {
 		v, err := fn(ctx)
-		return t.ended(ctx.(*record), v, err)
+		r, _ := ctx.Value(recordKey{}).(*record) // ctx itself, unless it is traced
+		return t.ended(r, v, err)
 	}
 }
 

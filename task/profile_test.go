@@ -33,7 +33,11 @@ func TestProfileLabels(t *testing.T) {
 					}
 					return nil
 				})
-				return nil
+				_, err := task.Collect(g.Context(), nil, func(ts *task.Tasks[int]) error {
+					ts.Go("", func(context.Context) (int, error) { return 1, nil })
+					return nil
+				})
+				return err
 			})
 		})
 		rtrace.Stop()

@@ -80,7 +80,7 @@ func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 //
 //go:noinline
 func Within(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) error {
-	err, late := within(ctx, d, callerPC(), fn)
+	late, err := within(ctx, d, callerPC(), fn)
 	if late != nil {
 		return late
 	}
@@ -92,7 +92,7 @@ func Within(ctx context.Context, d time.Duration, fn func(ctx context.Context) e
 //
 //go:noinline
 func MoveOn(ctx context.Context, d time.Duration, fn func(ctx context.Context) error) (late bool, err error) {
-	err, timeout := within(ctx, d, callerPC(), fn)
+	timeout, err := within(ctx, d, callerPC(), fn)
 	if timeout != nil {
 		return true, nil
 	}
@@ -100,17 +100,17 @@ func MoveOn(ctx context.Context, d time.Duration, fn func(ctx context.Context) e
 }
 
 // within returns the error of fn, and the timeout if that is the reason.
-func within(ctx context.Context, d time.Duration, pc uintptr, fn func(ctx context.Context) error) (err error, late *TimeoutError) {
+func within(ctx context.Context, d time.Duration, pc uintptr, fn func(ctx context.Context) error) (late *TimeoutError, err error) {
 	s := newScope(ctx, nil, pc)
 	defer s.Close()
 	s.setDeadline(now(ctx).Add(d))
 	if err = fn(s); err == nil || !echoes(s, err) {
-		return err, nil
+		return nil, err
 	}
 	if errors.As(context.Cause(s), &late) && late.by == s {
-		return err, late
+		return late, err
 	}
-	return err, nil
+	return nil, err
 }
 
 // Shield calls fn in a scope that the end of ctx does not reach, for at most

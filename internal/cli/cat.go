@@ -71,7 +71,7 @@ func parseRange(text string) (off, length int64, err error) {
 	}
 	from, to, ok := strings.Cut(text, ":")
 	if !ok {
-		return 0, 0, fmt.Errorf("%q has no colon; write FROM:TO, FROM: or -N:", text)
+		return 0, 0, fmt.Errorf("%q has no colon; write FROM:TO, FROM: for all behind, or -N: for the last N bytes", text)
 	}
 	bare, last := strings.CutPrefix(from, "-")
 	if bare != "" || last {

@@ -30,6 +30,7 @@ type upload struct {
 
 	mu   sync.Mutex
 	done []part
+	cut  bool // the request of a part was cut off
 }
 
 type part struct {
@@ -87,6 +88,9 @@ func (u *upload) put(body []byte, release func()) error {
 		defer release()
 		tag, err := u.putPart(number, body)
 		if err != nil {
+			u.mu.Lock()
+			u.cut = u.cut || fault.KindOf(err) == fault.Canceled
+			u.mu.Unlock()
 			u.cancel(err)
 			return
 		}
@@ -185,21 +189,43 @@ func combinedETag(parts []part) string {
 	return fmt.Sprintf("%x-%d", sum.Sum(nil), len(parts))
 }
 
+// abortAgain is how long to wait before an upload is aborted again: a
+// service may still be busy with a part whose connection was cut, and bring
+// the upload back when it is done with it.
+var abortAgain = []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, time.Second}
+
 // abort ends the parts in flight and then the upload, also after the context
 // of the writer has ended. A part that arrives after an abort would stay, so
-// it waits for them first.
+// it waits for them first, and asks again where one was cut off.
 func (u *upload) abort() error {
 	u.cancel(context.Canceled)
 	u.running.Wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), abortTimeout)
 	defer cancel()
+	_, err := u.abortOnce(ctx)
+	if err != nil || !u.cut {
+		return err
+	}
+	for _, d := range abortAgain {
+		if err := u.f.wait(ctx, d); err != nil {
+			return err
+		}
+		if gone, err := u.abortOnce(ctx); err != nil || gone {
+			return err
+		}
+	}
+	return nil
+}
+
+// abortOnce aborts the upload, or says that it is gone already.
+func (u *upload) abortOnce(ctx context.Context) (gone bool, err error) {
 	q := &request{op: "abort", path: u.path, method: "DELETE", key: u.path, query: url.Values{"uploadId": {u.id}}}
-	err := u.f.retry(ctx, false, func() error {
+	err = u.f.retry(ctx, false, func() error {
 		_, err := u.f.c.call(ctx, q, nil)
-		if fault.KindOf(err) == fault.NotExist {
-			return nil // it is gone
+		if gone = fault.KindOf(err) == fault.NotExist; gone {
+			return nil
 		}
 		return err
 	})
-	return err
+	return gone, err
 }

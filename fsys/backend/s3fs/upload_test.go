@@ -180,8 +180,9 @@ func TestUploadFailures(t *testing.T) {
 		case e.Version != tc.version:
 			t.Errorf("%s: version %q, want %q", name, e.Version, tc.version)
 		}
-		if got := s.count("DELETE", "uploadId=u1"); got != tc.aborts {
-			t.Errorf("%s: %d requests to abort, want %d", name, got, tc.aborts)
+		// One that cut a part off is repeated.
+		if got := s.count("DELETE", "uploadId=u1"); got < tc.aborts || tc.aborts == 0 && got > 0 {
+			t.Errorf("%s: %d requests to abort, want %d or more", name, got, tc.aborts)
 		}
 	}
 }

@@ -370,7 +370,7 @@ func inOrder(
 				case <-ctx.Done():
 					return context.Cause(ctx)
 				}
-				g.Go("", func(ctx context.Context) error {
+				g.Go(p.obj.Path, func(ctx context.Context) error {
 					defer close(p.ready)
 					fetch(ctx, p)
 					return nil

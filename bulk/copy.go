@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/hex"
@@ -33,9 +34,15 @@ func Copy(ctx context.Context, plan iter.Seq2[Step, error], opts *Options) (Summ
 	return c.finish(err)
 }
 
+// A named item lends its task a name that is at hand: making one for each of
+// millions would cost more than most of them.
+type named interface{ name() string }
+
+func (st Step) name() string { return cmp.Or(st.Src.Path, st.Dst.Path) }
+
 // each runs fn for every item of plan, Jobs at a time, and returns what
 // ended the plan early. begin is told of each item as it is planned.
-func each[T any](ctx context.Context, r *recorder, plan iter.Seq2[T, error], begin func(T), fn func(context.Context, T)) error {
+func each[T named](ctx context.Context, r *recorder, plan iter.Seq2[T, error], begin func(T), fn func(context.Context, T)) error {
 	var planErr error
 	err := task.Run(ctx, &task.Options{Name: r.op, Limit: r.opts.Jobs}, func(g *task.Group) error {
 		for item, err := range plan {
@@ -44,7 +51,7 @@ func each[T any](ctx context.Context, r *recorder, plan iter.Seq2[T, error], beg
 				return nil
 			}
 			begin(item)
-			g.Go("", func(ctx context.Context) error {
+			g.Go(item.name(), func(ctx context.Context) error {
 				fn(ctx, item)
 				return nil
 			})

@@ -198,6 +198,9 @@ type batch struct {
 	paths []string
 }
 
+// name is that of the first path.
+func (b batch) name() string { return b.paths[0] }
+
 // batches cuts what stands together in one file system into batches.
 func batches(objs []Object) iter.Seq2[batch, error] {
 	return func(yield func(batch, error) bool) {

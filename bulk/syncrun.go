@@ -36,6 +36,8 @@ type syncRun struct {
 	guard   error // why nothing may be removed; what was planned is still copied
 }
 
+func (st SyncStep) name() string { return st.Src.Path }
+
 // copies yields the steps that are not removals and keeps those that are.
 func (r *syncRun) copies(steps iter.Seq2[SyncStep, error]) iter.Seq2[SyncStep, error] {
 	return func(yield func(SyncStep, error) bool) {

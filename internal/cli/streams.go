@@ -32,12 +32,12 @@ type Streams struct {
 	out     io.Writer
 	buf     *bufio.Writer // over out
 	flushed time.Time
-	closed  bool // nobody reads out any more
+	late    *time.Timer // will flush; nil when it need not
+	closed  bool        // nobody reads out any more
 	err     io.Writer
 }
 
-// flushEvery bounds how long a record waits in the buffer while others
-// follow it.
+// flushEvery bounds how long a record waits in the buffer.
 const flushEvery = 100 * time.Millisecond
 
 // NewStreams returns streams over the three files of a process. They are
@@ -89,13 +89,30 @@ func (s *Streams) record(b []byte) error {
 		s.flushed = now
 		return s.buf.Flush()
 	}
+	if s.late == nil { // none may follow for long
+		s.late = time.AfterFunc(flushEvery, s.flushLate)
+	}
 	return nil
+}
+
+// flushLate writes out the last of some records that came quickly. Its error
+// stays with the buffer: the next record gets it.
+func (s *Streams) flushLate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.late = nil
+	s.flushed = time.Now()
+	_ = s.buf.Flush()
 }
 
 // Flush writes out what is in the buffer.
 func (s *Streams) Flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.late != nil {
+		s.late.Stop()
+		s.late = nil
+	}
 	return s.buf.Flush()
 }
 

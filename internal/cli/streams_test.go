@@ -112,6 +112,12 @@ func TestRecordsAreFlushed(t *testing.T) {
 		if out.String() != "first\nsecond\n" {
 			t.Errorf("%q has come out", out)
 		}
+		_ = a.record([]byte("third\n")) // at once, and none follows
+		<-time.After(2 * flushEvery)
+		synctest.Wait()
+		if out.String() != "first\nsecond\nthird\n" {
+			t.Errorf("%q has come out", out)
+		}
 	})
 }
 

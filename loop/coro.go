@@ -273,6 +273,9 @@ func (l *Loop) resume(c *coro) {
 func (c *coro) main(yield func(struct{}) bool) {
 	c.yield = yield
 	c.stack.Init(c)
+	if c.l.debug.slow > 0 {
+		c.stack.Expose()
+	}
 	c.goroutine = task.Goroutine()
 	c.l.co.where.enter(c)
 	defer func() {

@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/leat-dev/leat/task"
@@ -75,7 +76,13 @@ func (h *host) AfterFunc(d time.Duration, f func()) (stop func() bool) {
 }
 
 // Dump implements [task.Listing].
-func (h *host) Dump() string { return (*Loop)(h).stack() }
+func (h *host) Dump() string {
+	who, stack := (*Loop)(h).holder()
+	if who == "" {
+		return stack
+	}
+	return fmt.Sprintf("task %q\n%s", who, stack)
+}
 
 const (
 	// defaultBudget is how many operations in a row may have no need to wait

@@ -17,8 +17,8 @@ type whereabouts struct {
 }
 
 type whereTable struct {
-	keys  []atomic.Uintptr // free, left, or a goroutine
-	coros []*coro          // written before the key; nil for the goroutine of Run
+	keys  []atomic.Uintptr       // free, left, or a goroutine
+	coros []atomic.Pointer[coro] // written before the key; nil for the goroutine of Run
 }
 
 const (
@@ -52,7 +52,7 @@ func (t *whereTable) add(key uintptr, c *coro) {
 	for t.keys[i].Load() != free {
 		i = (i + 1) & (len(t.keys) - 1)
 	}
-	t.coros[i] = c
+	t.coros[i].Store(c)
 	t.keys[i].Store(key)
 }
 
@@ -65,11 +65,11 @@ func (w *whereabouts) enter(c *coro) {
 			size *= 2
 		}
 		old := t
-		t = &whereTable{make([]atomic.Uintptr, size), make([]*coro, size)}
+		t = &whereTable{make([]atomic.Uintptr, size), make([]atomic.Pointer[coro], size)}
 		if old != nil {
 			for i := range old.keys {
 				if key := old.keys[i].Load(); key > left {
-					t.add(key, old.coros[i])
+					t.add(key, old.coros[i].Load())
 				}
 			}
 		}
@@ -86,7 +86,7 @@ func (w *whereabouts) leave(goroutine uintptr) {
 	t := w.table.Load()
 	if i := t.find(goroutine); i >= 0 {
 		t.keys[i].Store(left)
-		t.coros[i] = nil
+		t.coros[i].Store(nil)
 		w.live--
 	}
 }
@@ -99,5 +99,18 @@ func (w *whereabouts) here() (c *coro, onLoop bool) {
 	if i < 0 {
 		return nil, false
 	}
-	return t.coros[i], true
+	return t.coros[i].Load(), true
+}
+
+// all yields the coroutines. It is safe from any goroutine.
+func (w *whereabouts) all(yield func(*coro) bool) {
+	t := w.table.Load()
+	if t == nil {
+		return
+	}
+	for i := range t.coros {
+		if c := t.coros[i].Load(); c != nil && !yield(c) {
+			return
+		}
+	}
 }

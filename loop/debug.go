@@ -102,35 +102,56 @@ func (l *Loop) watchdog() {
 			continue
 		}
 		reported = began
-		stack := l.stack()
+		task, stack := l.holder()
 		if l.debug.began.Load() == began { // else the stack is of another callback
-			l.debug.log.Warn("slow callback", "runs", runs, "stack", stack)
+			l.debug.log.Warn("slow callback", "runs", runs, "task", task, "stack", stack)
 		}
 	}
 }
 
-// stack returns what the loop is doing: the stack of its goroutine, or while
-// that has handed over to a coroutine, of this one.
-func (l *Loop) stack() string {
+// holder returns the stack of who has the loop's turn, and if that is a
+// coroutine, the path of its task. It stops the process for a moment. It is
+// safe from any goroutine.
+func (l *Loop) holder() (task, stack string) {
 	l.mu.Lock()
 	header := fmt.Appendf(nil, "goroutine %d ", l.owner)
 	l.mu.Unlock()
-	buf := make([]byte, 1<<20)
-	all := bytes.Split(buf[:runtime.Stack(buf, true)], []byte("\n\n"))
-	for _, part := range all {
-		if !bytes.HasPrefix(part, header) {
+	coros := map[string]*coro{}
+	for c := range l.co.where.all {
+		coros[fmt.Sprintf("%p", c)] = c
+	}
+	for part := range bytes.SplitSeq(allStacks(), []byte("\n\n")) {
+		if handedOver(part) {
 			continue
 		}
-		if !handedOver(part) {
-			return string(part)
+		if bytes.HasPrefix(part, header) {
+			return "", string(part)
 		}
-		for _, other := range all {
-			if bytes.Contains(other, []byte("loop.(*coro).main")) && !handedOver(other) {
-				return string(other)
-			}
+		if c := coros[receiver(part)]; c != nil {
+			return c.stack.Shown(), string(part)
 		}
 	}
-	return ""
+	return "", ""
+}
+
+// maxStacks bounds the memory for the stacks of all goroutines.
+const maxStacks = 64 << 20
+
+func allStacks() []byte {
+	for size := 1 << 20; ; size *= 4 {
+		buf := make([]byte, size)
+		if n := runtime.Stack(buf, true); n < size || size >= maxStacks {
+			return buf[:n]
+		}
+	}
+}
+
+// receiver returns the address of the coroutine whose stack it is, as its
+// outermost function shows it, or nothing. A goroutine does not know its own
+// number, and to find it out takes longer than to make a coroutine.
+func receiver(stack []byte) string {
+	_, args, _ := bytes.Cut(stack, []byte("/loop.(*coro).main("))
+	return string(args[:max(0, bytes.IndexAny(args, ",?)"))])
 }
 
 // handedOver reports whether the goroutine of a stack waits for a coroutine,

@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/leat-dev/leat/loop"
+	"github.com/leat-dev/leat/task"
 )
 
 // A logbook keeps what is logged.
@@ -73,7 +75,7 @@ func TestSlowCoroutineIsNamed(t *testing.T) {
 		if err := l.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(book.String(), "loop_test.dawdle") {
+		if !strings.Contains(book.String(), "task=blocks") || !strings.Contains(book.String(), "loop_test.dawdle") {
 			t.Errorf("said:\n%s", book.String())
 		}
 	})
@@ -152,5 +154,91 @@ func TestStuck(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
 		}
+	}
+}
+
+// spin keeps the processor busy until it may end.
+func spin(end *atomic.Bool) {
+	for !end.Load() {
+	}
+}
+
+func elsewhere(end *atomic.Bool) { spin(end) }
+
+// A task that a coroutine runs on its own stack has the name and the stack
+// that are told, also when another loop of the process is held up as well.
+func TestSlowTaskIsNamed(t *testing.T) {
+	var book logbook
+	var end atomic.Bool
+	defer end.Store(true)
+	other := loop.New(&loop.Options{Finite: true})
+	other.Go(loop.Normal, "another", func(context.Context) error {
+		elsewhere(&end)
+		return nil
+	})
+	ended := make(chan error)
+	go func() { ended <- other.Run(context.Background()) }() // ends with the test
+	l := loop.New(&loop.Options{Slow: 5 * time.Millisecond, Log: slog.New(slog.NewTextHandler(&untilSlow{&book, &end}, nil)), Finite: true})
+	l.Go(loop.Normal, "outer", func(ctx context.Context) error {
+		_ = loop.Yield(ctx)
+		return task.Run(ctx, nil, func(g *task.Group) error {
+			g.Go("spins", func(context.Context) error {
+				spin(&end)
+				return nil
+			})
+			g.Go("waits", func(ctx context.Context) error { return loop.Sleep(ctx, time.Millisecond) })
+			return nil
+		})
+	})
+	if err := l.Run(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{`task="outer > spins"`, "loop_test.spin"} {
+		if !strings.Contains(book.String(), want) {
+			t.Errorf("does not say %s:\n%s", want, book.String())
+		}
+	}
+	if strings.Contains(book.String(), "loop_test.elsewhere") {
+		t.Errorf("tells of another loop:\n%s", book.String())
+	}
+}
+
+// untilSlow ends a spin when something was logged.
+type untilSlow struct {
+	*logbook
+	end *atomic.Bool
+}
+
+func (u *untilSlow) Write(p []byte) (int, error) {
+	defer u.end.Store(true)
+	return u.logbook.Write(p)
+}
+
+// A loop that does not answer has its task named without Slow, too.
+func TestHeldUpLoopIsNamed(t *testing.T) {
+	var end atomic.Bool
+	l := loop.New(&loop.Options{Finite: true})
+	begun := make(chan struct{})
+	for range 3 {
+		l.Go(loop.Normal, "waits", func(ctx context.Context) error { return loop.Sleep(ctx, time.Millisecond) })
+	}
+	l.Go(loop.Normal, "holds up", func(context.Context) error {
+		close(begun)
+		spin(&end)
+		return nil
+	})
+	ended := make(chan error)
+	go func() { ended <- l.Run(context.Background()) }() // ends with the test
+	<-begun
+	stuck := task.Tree().Stuck
+	end.Store(true)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if len(stuck) != 1 || !strings.HasPrefix(stuck[0], "task \"holds up\"\ngoroutine ") || !strings.Contains(stuck[0], "loop_test.spin") {
+		t.Errorf("stuck: %q", stuck)
 	}
 }

@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"sync/atomic"
 )
 
 // This file is where the second execution model meets those who implement
@@ -63,11 +64,30 @@ type Stack struct {
 	since  int64   // and since when, by clock
 	rested *record // that was parked last
 	first  int64   // when that was parked first
+
+	exact bool // shown is cur
+	shown atomic.Pointer[record]
 }
 
 // Init is called once, by the coroutine itself, before it works.
 func (s *Stack) Init(co Coroutine) {
 	s.co, s.gid = co, goroutine()
+}
+
+// Expose makes [Stack.Shown] exact. It is called before the stack is used and
+// costs some nanoseconds a task.
+func (s *Stack) Expose() { s.exact = true }
+
+// Shown returns the path of the task that runs on this stack, also to other
+// goroutines. Without [Stack.Expose] it may be a task above it, the one that
+// the coroutine was given.
+func (s *Stack) Shown() string { return s.shown.Load().path() }
+
+func (s *Stack) set(r *record) {
+	s.cur = r
+	if s.exact {
+		s.shown.Store(r)
+	}
 }
 
 // Here reports whether the caller runs on this stack. It is safe from any
@@ -97,7 +117,7 @@ func (r *Root) Run(s *Stack, name string, pc uintptr, fn func(ctx context.Contex
 	rec := &record{g: &r.g, name: name, at: siteOf(pc)}
 	outer, normal := s.cur, false
 	defer func() {
-		s.cur = outer
+		s.set(outer)
 		if normal {
 			return
 		}
@@ -108,6 +128,7 @@ func (r *Root) Run(s *Stack, name string, pc uintptr, fn func(ctx context.Contex
 		failed(newTaskError(rec, ErrGoexit, taskStack()))
 	}()
 	s.cur = rec
+	s.shown.Store(rec)
 	err := fn(rec)
 	normal = true
 	if err != nil {

@@ -49,7 +49,8 @@ func (g *Group) enter(s *Stack) {
 	g.stack = s
 	g.frame = frame{g, s.top}
 	s.top = &g.frame
-	g.outer, s.cur = s.cur, &g.self
+	g.outer = s.cur
+	s.set(&g.self)
 	s.depth++
 }
 
@@ -59,7 +60,7 @@ func (g *Group) leave() {
 		s.clean = g.frame.below
 	}
 	s.top = g.frame.below
-	s.cur = g.outer
+	s.set(g.outer)
 	s.depth--
 }
 
@@ -237,7 +238,7 @@ func (g *Group) some(s *Stack, at place) (more bool) {
 	var r *record
 	outer := s.cur
 	defer func() {
-		s.cur = outer
+		s.set(outer)
 		if r == nil {
 			return
 		}
@@ -258,6 +259,9 @@ func (g *Group) some(s *Stack, at place) (more bool) {
 			return false
 		}
 		s.cur = r
+		if at == atWorker || s.exact {
+			s.shown.Store(r)
+		}
 		fn := r.fn
 		r.fn = nil
 		if profiling.Load() {

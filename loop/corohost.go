@@ -149,6 +149,7 @@ func (l *Loop) endCoros(err *error) {
 // runOut interrupts every wait and runs the coroutines until none is left.
 func (l *Loop) runOut() {
 	co, o := &l.co, &l.co.post
+	l.reportCutOff()
 	o.mu.Lock()
 	o.closing = true
 	o.mu.Unlock()

@@ -84,6 +84,25 @@ func (l *Loop) reportLeaks() {
 	}
 }
 
+// reportCutOff logs, in debug mode, the coroutines that have not ended by
+// themselves. It is called before they are told to.
+func (l *Loop) reportCutOff() {
+	if !l.debug.on {
+		return
+	}
+	var who []string
+	for s := range (*host)(l).Stacks {
+		if info, ok := s.Info(); ok {
+			who = append(who, info.String())
+		}
+	}
+	n := len(who)
+	if n == 0 {
+		return
+	}
+	l.debug.log.Warn("coroutines at work when their loop ended", "count", n, "tasks", who[:min(n, maxStuck)])
+}
+
 // watchdog logs callbacks that run for longer than they may, with the stack
 // of the moment, once each. It ends with the loop, which waits for it.
 func (l *Loop) watchdog() {
@@ -161,7 +180,7 @@ func handedOver(stack []byte) bool {
 	return bytes.Contains(first, []byte("[coroutine"))
 }
 
-// maxStuck is how many of those that wait an error names.
+// maxStuck is how many of those that wait an error or a report names.
 const maxStuck = 10
 
 // stuck returns what Run returns when nothing can run any more: nil if nobody

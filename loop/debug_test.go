@@ -242,3 +242,39 @@ func TestHeldUpLoopIsNamed(t *testing.T) {
 		t.Errorf("stuck: %q", stuck)
 	}
 }
+
+// Coroutines that end only because their loop does are told once, in debug
+// mode, with what they wait for and where they were started.
+func TestCutOffCoroutinesAreTold(t *testing.T) {
+	for _, debug := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			var book logbook
+			l := loop.New(&loop.Options{Debug: debug, Log: book.logger()})
+			l.Go(loop.Normal, "ends", func(ctx context.Context) error { return loop.Sleep(ctx, time.Second) })
+			l.Go(loop.Normal, "server", func(ctx context.Context) error {
+				return task.Run(ctx, &task.Options{Name: "requests"}, func(g *task.Group) error {
+					g.Go("first", func(ctx context.Context) error { return loop.Sleep(ctx, time.Hour) })
+					return nil
+				})
+			})
+			l.After(time.Minute, loop.Normal, l.Stop)
+			if err := l.Run(t.Context()); err != nil {
+				t.Error(err)
+			}
+			told := book.String()
+			if !debug {
+				if told != "" {
+					t.Errorf("told without being asked:\n%s", told)
+				}
+				return
+			}
+			for _, want := range []string{
+				"count=1", "server > requests > first, for 1m0s, waits for a timer, started at loop/debug_test.go:",
+			} {
+				if strings.Count(told, "coroutines at work when their loop ended") != 1 || !strings.Contains(told, want) {
+					t.Errorf("does not say %q:\n%s", want, told)
+				}
+			}
+		})
+	}
+}

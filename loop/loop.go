@@ -69,7 +69,8 @@ type Options struct {
 	Finite bool
 	// Debug looks for mistakes, at some cost: a method that is for the loop's
 	// goroutine panics on another one, Slow is 100 ms unless set, and what
-	// was left open when the loop ended is logged with the place it was made.
+	// was left open when the loop ended is logged with the place it was made,
+	// and so are coroutines that had to be ended with it.
 	Debug bool
 	// Slow is how long a callback may run before its stack is logged while it
 	// still runs. Default: no limit.

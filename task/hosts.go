@@ -1,7 +1,9 @@
 package task
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -52,6 +54,42 @@ func (s *Stack) Rest(what string) {
 	if s.rested != s.cur {
 		s.rested, s.first = s.cur, s.since
 	}
+}
+
+// Info describes the innermost task on the stack, as [All] does. It reports
+// false if there is none. Only for the host, between two turns.
+func (s *Stack) Info() (Info, bool) {
+	r := s.cur
+	if r == nil {
+		return Info{}, false
+	}
+	now := clock()
+	i := Info{Name: r.name, Path: r.path(), Spawned: r.spawned(), Group: r == &r.g.self, State: Runs}
+	if s.rested == r {
+		i.Age = time.Duration(now - s.first)
+	}
+	switch {
+	case s.waits != "":
+		i.State, i.Waits = Waits, []WaitInfo{{For: s.waits, Since: time.Duration(now - s.since)}}
+	case i.Group && r.g.waiting:
+		i.State = Joins
+	}
+	return i, true
+}
+
+// String is for messages: path, age, what it waits for, and where it was started.
+func (i Info) String() string {
+	parts := []string{cmp.Or(i.Path, i.Name, "a task without a name")}
+	if i.Age > 0 {
+		parts = append(parts, "for "+short(i.Age))
+	}
+	for _, w := range i.Waits {
+		parts = append(parts, "waits for "+w.For)
+	}
+	if i.Spawned != "" {
+		parts = append(parts, "started at "+sourceLine(i.Spawned))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // patience is how long a host may take to answer. One that runs does so in

@@ -98,9 +98,14 @@ func (n *Node) writeText(b *bufio.Writer) {
 		b.WriteString("  " + strconv.Itoa(n.Pending) + " not begun")
 	}
 	if n.Spawned != "" {
-		b.WriteString("  " + path.Join(path.Base(path.Dir(n.Spawned)), path.Base(n.Spawned)))
+		b.WriteString("  " + sourceLine(n.Spawned))
 	}
 	b.WriteByte('\n')
+}
+
+// sourceLine shortens the name of a file to the last directory.
+func sourceLine(spawned string) string {
+	return path.Join(path.Base(path.Dir(spawned)), path.Base(spawned))
 }
 
 func printable(s string) bool {

@@ -53,7 +53,11 @@ func Main() int {
 	defer stop()
 	s := NewStreams(os.Stdin, os.Stdout, os.Stderr)
 	defer inspectable(s, os.Args[1:])()
-	return Run(ctx, os.Args[1:], s, os.LookupEnv)
+	code := Run(ctx, os.Args[1:], s, os.LookupEnv)
+	if os.Getenv("LEAT_DEBUG") == "true" {
+		s.writeLeft()
+	}
+	return code
 }
 
 // Run runs one command line and returns the exit code. It returns once all

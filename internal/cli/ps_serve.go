@@ -74,6 +74,26 @@ func (s *Streams) writeTree() {
 	_, _ = s.err.Write(b.Bytes())
 }
 
+// maxLeft is how many tasks writeLeft names.
+const maxLeft = 20
+
+// writeLeft tells, once the command has ended, of tasks that have not: each
+// is a bug.
+func (s *Streams) writeLeft() {
+	left := task.All()
+	if len(left) == 0 {
+		return
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "leat: %d tasks were at work when the command ended:\n", len(left))
+	for _, t := range left[:min(len(left), maxLeft)] {
+		fmt.Fprintf(&b, "  %s\n", quoteUnprintable(t.String()))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, _ = s.err.Write(b.Bytes())
+}
+
 // commandLine is what the process is called, without what may be secret:
 // users and queries of URLs.
 func commandLine(args []string) string {

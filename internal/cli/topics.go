@@ -73,5 +73,6 @@ const envText = `Environment variables set the defaults of flags; flags on the c
   LEAT_JSON, LEAT_QUIET, LEAT_VERBOSE     true or false
   LEAT_MAX_DELETE               --max-delete of rm and sync
 
-NO_COLOR, set to anything, turns colour off. For the AWS_ variables of S3 see
-leat help urls.`
+NO_COLOR, set to anything, turns colour off. LEAT_DEBUG=true tells, at the end, of
+tasks that outlive their command, which is a mistake of leat. For the AWS_
+variables of S3 see leat help urls.`

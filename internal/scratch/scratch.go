@@ -54,7 +54,7 @@ func (d *Dir) Path() string { return d.path }
 // nothing and return the same.
 func (d *Dir) Remove() error {
 	d.once.Do(func() {
-		d.err = os.RemoveAll(d.path)
+		d.err = removeAll(d.path)
 		d.lock.Close()
 	})
 	return d.err
@@ -77,10 +77,29 @@ func sweep(parent, prefix string) {
 func removeAbandoned(path string) {
 	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR, 0)
 	if err != nil {
+		os.Remove(path) // only if it is empty: its removal was cut short
 		return
 	}
 	defer f.Close()
 	if free, err := tryLock(f); err == nil && free {
-		os.RemoveAll(path)
+		_ = removeAll(path)
 	}
+}
+
+// removeAll removes a directory, the lock file last: when it is cut short,
+// the next sweep goes on.
+func removeAll(path string) error {
+	entries, err := os.ReadDir(path)
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == lockName {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(path, e.Name())); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(path)
 }

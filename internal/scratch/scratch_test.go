@@ -80,7 +80,7 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	held := line[:len(line)-1]
-	if err := os.Mkdir(filepath.Join(parent, "x-foreign"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(parent, "x-foreign", "d"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 
@@ -97,13 +97,19 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
+	cut := filepath.Join(parent, "x-cut-short") // its lock file was removed, it was not
+	if err := os.Mkdir(cut, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	next, err := scratch.Make(parent, "x-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer next.Remove()
-	if _, err := os.Stat(held); err == nil {
-		t.Error("the directory of a killed process is still there")
+	for _, gone := range []string{held, cut} {
+		if _, err := os.Stat(gone); err == nil {
+			t.Errorf("%s, of a killed process, is still there", gone)
+		}
 	}
 	for _, keep := range []string{mine.Path(), filepath.Join(parent, "x-foreign")} {
 		if _, err := os.Stat(keep); err != nil {
